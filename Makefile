@@ -1,0 +1,59 @@
+# The vocabulary of this repository. `make help` lists it.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PROFILE ?= release
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# Cargo's directory of a profile: dev is built into debug/.
+BUILT = $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+CRATES := hsm-types hsm-drivers appliance-wire appliance watcher-client provisioning integration-tests
+
+QUICKSTART ?= var/quickstart
+quickstart-flags = $(if $(filter 1,$(ONCE)),--once) $(if $(WATCHER_PORT),--watcher-port $(WATCHER_PORT)) \
+	$(if $(MONITOR_PORT),--monitor-port $(MONITOR_PORT))
+
+.PHONY: help quickstart test check bench docs clean-quickstart programs
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+quickstart: programs ## a real withdrawal signed on this machine (ONCE=1, PROFILE=dev, WATCHER_PORT=, MONITOR_PORT=)
+	@export SOFTHSM2_MODULE="$$(.ci/prerequisites --softhsm)"; \
+	exec $(BUILT)/chancery-provision quickstart --directory $(QUICKSTART) $(quickstart-flags) \
+		--demonstration $(BUILT)/examples/withdrawal
+
+# Each apart: built together, the appliance would hold what only provisioning asks of the drivers (making keys), and the
+# watcher what only its example needs.
+programs:
+	@.ci/prerequisites
+	$(CARGO) build --profile $(PROFILE) -p appliance -p watcher-client --bins
+	$(CARGO) build --profile $(PROFILE) -p provisioning --bins
+	$(CARGO) build --profile $(PROFILE) -p watcher-client --example withdrawal
+
+test: ## install what the tests need, and run all of them
+	@.ci/prerequisites tests
+	@.ci/test
+
+check: ## formatting, and clippy on each crate by itself
+	$(CARGO) fmt --all --check
+	@for crate in $(CRATES); do \
+		echo "$(CARGO) clippy -p $$crate --all-targets -- -D warnings"; \
+		$(CARGO) clippy -p $$crate --all-targets -- -D warnings; \
+	done
+
+bench: ## signatures a second, end to end, one line a measurement
+	@.ci/prerequisites
+	@export SOFTHSM2_MODULE="$$(.ci/prerequisites --softhsm)"; \
+	exec $(CARGO) bench -p integration-tests --bench end_to_end
+
+docs: ## the crates' documentation, and the book where mdbook is installed
+	$(CARGO) doc --workspace --no-deps
+	@if ! test -e docs/book.toml; then :; \
+	elif command -v mdbook >/dev/null; then mdbook build docs; \
+	else echo "docs: the book is not built: install mdbook"; fi
+
+clean-quickstart: ## throw away what the quickstart made, its keys included
+	rm -rf -- $(QUICKSTART)

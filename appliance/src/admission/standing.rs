@@ -1,0 +1,89 @@
+//! What must hold before any rule is asked: nothing frozen, the key granted, the request in time and of the key's kind.
+
+use appliance_wire::{ProblemCode, Scope};
+use hsm_types::{KeyLabel, ToSign};
+
+use super::Application;
+use crate::{
+    clock::Moment,
+    command::SignCommand,
+    policy::{Policy, PolicyKey},
+    refusal::Refusal,
+    state::State,
+};
+
+pub(super) fn no_policy() -> Refusal {
+    Refusal::new(ProblemCode::UnknownKey, "no policy is installed: run `chancery policy install`")
+}
+
+/// The refusal of whoever is frozen.
+pub(crate) fn frozen_refusal(scope: &Scope) -> Refusal {
+    let what = match scope {
+        Scope::All => "the appliance".to_owned(),
+        Scope::Key(key) => format!("key {key}"),
+        Scope::Watcher(watcher) => format!("watcher {watcher}"),
+    };
+    Refusal::new(ProblemCode::Frozen, format!("{what} is frozen: nothing of it leaves until officers unfreeze it"))
+}
+
+pub(super) fn frozen(state: &State, watcher: &str, key: &KeyLabel) -> Option<Refusal> {
+    state.freeze_over(watcher, key).map(frozen_refusal)
+}
+
+/// The key, where some rule lets this watcher use it. To the watcher, a key it may not use does not exist.
+pub(super) fn granted<'a>(
+    state: &State,
+    policy: &'a Policy,
+    application: &Application<'_>,
+) -> Result<&'a PolicyKey, Refusal> {
+    let label = &application.command.key;
+    let unknown = || Refusal::new(ProblemCode::UnknownKey, format!("no key {label} is granted to this watcher"));
+    let key = policy.key(label).filter(|_| policy.grants(application.watcher, label)).ok_or_else(unknown)?;
+    if !state.keys.contains_key(label) {
+        return Err(unknown());
+    }
+    match application.command.request.items.iter().find_map(|item| item.key.child.map(|_| &item.key)) {
+        Some(path) => Err(Refusal::new(ProblemCode::UnknownKey, format!("{path} was never allocated"))),
+        None => Ok(key),
+    }
+}
+
+pub(super) fn check_expiry(command: &SignCommand, moment: Moment) -> Result<(), Refusal> {
+    let Some(expires_at) = command.expires_at else { return Ok(()) };
+    if !moment.wall_trusted {
+        let detail = "the wall clock stepped by more than a minute, so expires_at cannot be judged: have it accepted, \
+                      or ask without expires_at";
+        return Err(Refusal::new(ProblemCode::Expired, detail));
+    }
+    if moment.time < expires_at {
+        return Ok(());
+    }
+    let detail = format!("the request expired at {expires_at}: ask again under a new id if it is still wanted");
+    Err(Refusal::new(ProblemCode::Expired, detail))
+}
+
+/// The longest Ed25519 message any driver carries; a driver may state less.
+const LONGEST_MESSAGE: usize = 4_096;
+
+pub(super) fn check_inputs(key: &PolicyKey, command: &SignCommand) -> Result<(), Refusal> {
+    for (place, input) in command.inputs.iter().enumerate() {
+        match (key.algorithm.signs_digests(), input) {
+            (true, ToSign::Digest(_)) => {}
+            (false, ToSign::Message(message)) if message.len() <= LONGEST_MESSAGE => {}
+            (false, ToSign::Message(_)) => {
+                let detail = format!("items[{place}].message is over {LONGEST_MESSAGE} bytes");
+                return Err(Refusal::new(ProblemCode::TooLarge, detail));
+            }
+            (true, ToSign::Message(_)) => {
+                let detail = format!("items[{place}]: {} is an ECDSA key and signs a digest, not a message", key.name);
+                return Err(Refusal::new(ProblemCode::Malformed, detail));
+            }
+            (false, ToSign::Digest(_)) => {
+                let detail =
+                    format!("items[{place}]: {} is an Ed25519 key and signs a message, not a digest", key.name);
+                return Err(Refusal::new(ProblemCode::Malformed, detail));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! The first entries of a new log. Made beside its place and moved there whole: there is a log, or there is none.
+
+use std::{fs, os::unix::fs::DirBuilderExt, path::Path};
+
+use appliance_wire::{Body, Genesis, KeyEntry, PolicyEntry, tree::Frontier};
+
+use super::{
+    anchor::AnchorFile,
+    draft::Draft,
+    journal::Journal,
+    log::{Log, Tip, Unreadable},
+    start::clock,
+    store::Store,
+    tiles::Tiles,
+};
+use crate::state::State;
+
+/// What a log begins with.
+#[derive(Clone, Debug)]
+pub struct FirstEntries {
+    /// Entry 0.
+    pub genesis: Genesis,
+    /// The first policy.
+    pub policy: PolicyEntry,
+    /// The keys it names.
+    pub keys: Vec<KeyEntry>,
+}
+
+/// Creates the log of `directory`, which must not exist, or be empty.
+///
+/// # Errors
+/// There is something already, or it cannot be written.
+pub fn create(directory: &Path, first: FirstEntries) -> Result<(), Unreadable> {
+    let refuse = |error: &dyn std::fmt::Display| Unreadable::at(directory, error);
+    if fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(refuse(&"there is a log, or a part of one: a second genesis would hide it"));
+    }
+    let mut building = directory.as_os_str().to_owned();
+    building.push(".creating");
+    let building = Path::new(&building);
+    if building.exists() {
+        fs::remove_dir_all(building).map_err(|error| refuse(&error))?;
+    }
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(building).map_err(|error| refuse(&error))?;
+    write(building, first).map_err(|error| refuse(&error))?;
+
+    let sync = |path: &Path| fs::File::open(path).and_then(|directory| directory.sync_all());
+    sync(building).map_err(|error| refuse(&error))?;
+    fs::rename(building, directory).map_err(|error| refuse(&error))?;
+    sync(directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+        .map_err(|error| refuse(&error))
+}
+
+fn write(directory: &Path, first: FirstEntries) -> Result<(), Unreadable> {
+    let io = |error: std::io::Error| Unreadable::new(error.to_string());
+    let (mut state, mut frontier) = (State::default(), Frontier::default());
+    let clock = clock(&state).map_err(io)?;
+    let mut draft = Draft::new(clock.now(), 0);
+    let bodies = [Body::Genesis(first.genesis), Body::Policy(first.policy)];
+    for body in bodies.into_iter().chain(first.keys.into_iter().map(Body::Key)) {
+        draft.push(&mut state, &mut frontier, body)?;
+    }
+    let mut journal = Journal::create(directory).map_err(io)?;
+    journal.append(&draft.lines).map_err(io)?;
+    let log = Log::new(Store::create(directory)?, Tip::default(), Tiles::default());
+    let mut published = draft.published;
+    published.tip = Tip { size: frontier.size(), root: frontier.root(), bytes: journal.length() };
+    log.publish(published);
+    let tip = log.follow()?;
+    AnchorFile::create(directory).and_then(|mut anchor| anchor.write(tip.size, &tip.root, tip.bytes)).map_err(io)
+}

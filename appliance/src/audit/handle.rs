@@ -1,0 +1,279 @@
+//! How the rest of the appliance reaches the log: questions to the writer thread, answered after its sync.
+
+use std::sync::{
+    Arc, PoisonError, RwLock,
+    atomic::{AtomicUsize, Ordering},
+    mpsc::{SyncSender, TrySendError},
+};
+
+use appliance_wire::{
+    Accepted, Body, ItemSignature, KeyEntry, PolicyEntry, RequestStatus, Scope, SignatureAnswer, Signed,
+};
+use bytes::Bytes;
+use tokio::sync::{oneshot, watch};
+
+use super::{
+    intent::{Failure, Intent, VerifiedSignatures},
+    log::{Log, Unreadable},
+    writer::Job,
+};
+use crate::{
+    clock::Moment,
+    command::SignCommand,
+    evidence::Facts,
+    policy::Policy,
+    principal::Principal,
+    refusal::Refusal,
+    state::{Binding, BindingKey, Bindings, Outcome, State},
+};
+
+/// What the writer said to a request.
+#[derive(Debug)]
+pub enum Admission {
+    /// Charged, bound and durable: the token may be asked once.
+    Granted(Intent),
+    /// Already decided.
+    Bound(Standing),
+    /// The same request is being signed: its outcome will do.
+    InFlight(watch::Receiver<Option<Attempt>>),
+}
+
+/// What a bound request has come to.
+#[derive(Clone, Debug)]
+pub enum Standing {
+    /// Not signed yet; index of the acceptance.
+    Accepted(u64),
+    /// The stored answer.
+    Signed(Bytes),
+    /// Lapsed for ever, by this entry.
+    Lapsed(u64),
+}
+
+/// What one attempt came to.
+#[derive(Clone, Debug)]
+pub enum Attempt {
+    /// Recorded; the stored answer.
+    Signed(Bytes),
+    /// Not signed; may be tried again.
+    Refused(Refusal),
+}
+
+/// The handle. Cheap to share.
+#[derive(Debug)]
+pub struct Audit {
+    pub(super) jobs: SyncSender<Job>,
+    pub(super) log: Arc<Log>,
+    pub(super) policy: Arc<RwLock<Arc<Policy>>>,
+    pub(super) under_way: Arc<AtomicUsize>,
+}
+
+/// Counts a request as under way while it lives: the writer waits for company only where some can come.
+#[derive(Debug)]
+pub struct UnderWay(Arc<AtomicUsize>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Audit {
+    /// The durable log.
+    #[must_use]
+    pub fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// The policy in force.
+    #[must_use]
+    pub fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Announces a request that will come to the writer.
+    #[must_use]
+    pub fn under_way(&self) -> UnderWay {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(Arc::clone(&self.under_way))
+    }
+
+    /// The stored answer of this very request, where there is one: it needs only the log, no rules, for ever.
+    ///
+    /// # Errors
+    /// `audit-log-unavailable`.
+    pub fn look_up(&self, principal: &Principal, command: &SignCommand) -> Result<Option<Standing>, Refusal> {
+        let Some((binding, accepted)) = self.bound(principal.watcher(), command.request_id.as_str())? else {
+            return Ok(None);
+        };
+        // Other content is the writer's business: a conflict is recorded.
+        if accepted.content != command.content || binding.outcome == Outcome::Open {
+            return Ok(None);
+        }
+        self.standing(&binding).map(Some)
+    }
+
+    /// What a request id of this watcher is bound to, with its acceptance.
+    ///
+    /// # Errors
+    /// `audit-log-unavailable`.
+    pub fn bound(&self, watcher: &str, request_id: &str) -> Result<Option<(Binding, Accepted)>, Refusal> {
+        let key = BindingKey::request(watcher, request_id);
+        let Some(binding) = self.log.binding(&key).map_err(Refusal::log_unavailable)? else { return Ok(None) };
+        let entry = self.log.entry(binding.accepted).map_err(Refusal::log_unavailable)?;
+        if let Body::Accepted(accepted) = entry.body
+            && accepted.watcher == watcher
+            && accepted.request_id.as_str() == request_id
+        {
+            return Ok(Some((binding, accepted)));
+        }
+        let reason = format!("entry {} is not the acceptance it is bound as", binding.accepted);
+        Err(Refusal::log_unavailable(reason))
+    }
+
+    /// What a binding has come to.
+    ///
+    /// # Errors
+    /// `audit-log-unavailable`.
+    pub fn standing(&self, binding: &Binding) -> Result<Standing, Refusal> {
+        standing(&self.log, binding).map_err(Refusal::log_unavailable)
+    }
+
+    /// Lets the writer decide.
+    ///
+    /// # Errors
+    /// The refusal it recorded, or `audit-log-unavailable`.
+    pub async fn admit(&self, principal: &Principal, command: SignCommand, facts: Facts) -> Result<Admission, Refusal> {
+        let watcher = principal.watcher().to_owned();
+        self.ask(|reply| Job::Admit { watcher, command: Box::new(command), facts, reply }).await
+    }
+
+    /// Records a refusal that was certain before the writer had to decide, and returns it.
+    pub async fn deny(&self, principal: &Principal, command: &SignCommand, refusal: Refusal) -> Refusal {
+        let watcher = principal.watcher().to_owned();
+        let (request_id, content) = (command.request_id.clone(), command.content.clone());
+        let answer = self.ask(|reply| Job::Deny { watcher, request_id, content, refusal, reply }).await;
+        match answer {
+            Ok(refusal) | Err(refusal) => refusal,
+        }
+    }
+
+    /// Records signatures; the answer exists only once they are durable.
+    ///
+    /// # Errors
+    /// `audit-log-unavailable`: the signatures are discarded.
+    pub async fn record_signed(&self, intent: Intent, verified: VerifiedSignatures) -> Result<Bytes, Refusal> {
+        self.ask(|reply| Job::Signed { intent, verified, reply }).await
+    }
+
+    /// Records a failed attempt and returns what the watcher is told.
+    pub async fn record_failed(&self, intent: Intent, failure: Failure) -> Refusal {
+        match self.ask(|reply| Job::Failed { intent, failure, reply }).await {
+            Ok(refusal) | Err(refusal) => refusal,
+        }
+    }
+
+    /// Takes up an accepted request again that nobody asks for at the moment.
+    ///
+    /// # Errors
+    /// It lapsed, is frozen, or the log cannot be used.
+    pub async fn resume(&self, accepted: u64) -> Result<Admission, Refusal> {
+        self.ask(|reply| Job::Resume { accepted, reply }).await
+    }
+
+    /// Records a freeze. Whatever is frozen is so in memory already.
+    ///
+    /// # Errors
+    /// `audit-log-unavailable`.
+    pub async fn record_frozen(&self, what: Scope, by: String, reason: String) -> Result<(), Refusal> {
+        self.ask(|reply| Job::Freeze { what, by, reason, reply }).await
+    }
+
+    /// Records the end of a freeze; it ends in memory only afterwards.
+    ///
+    /// # Errors
+    /// `audit-log-unavailable`.
+    pub async fn record_unfrozen(&self, what: Scope, by: String, reason: String) -> Result<(), Refusal> {
+        self.ask(|reply| Job::Unfreeze { what, by, reason, reply }).await
+    }
+
+    /// Installs a policy with the keys it brings in.
+    ///
+    /// # Errors
+    /// Why it cannot follow the policy in force.
+    pub async fn install(&self, policy: PolicyEntry, keys: Vec<KeyEntry>) -> Result<(), Refusal> {
+        self.ask(|reply| Job::Install { policy: Box::new(policy), keys, reply }).await
+    }
+
+    /// Asks the durable state.
+    ///
+    /// # Errors
+    /// `audit-log-unavailable`.
+    pub async fn query<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&State, Moment) -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        self.ask(|reply| {
+            Job::Query(Box::new(move |state, moment| {
+                let _ = reply.send(Ok(question(state, moment)));
+            }))
+        })
+        .await
+    }
+
+    /// Shows that the log can be written now.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub async fn probe(&self) -> Result<(), Refusal> {
+        self.ask(|reply| Job::Probe { reply }).await
+    }
+
+    /// Ends the writer after everything before this; the log is then wholly in the store and anchored.
+    pub async fn stop(&self) {
+        let _ = self.ask::<()>(|reply| Job::Stop { reply }).await;
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T, Refusal>>) -> Job) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        match self.jobs.try_send(job(reply)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Err(Refusal::log_unavailable("the writer has too much to do")),
+            Err(TrySendError::Disconnected(_)) => return Err(Refusal::log_unavailable("the appliance is stopping")),
+        }
+        answer.await.unwrap_or_else(|_| Err(Refusal::log_unavailable("the appliance is stopping")))
+    }
+}
+
+/// Reads what a binding has come to.
+pub(super) fn standing(log: &Log, binding: &Binding) -> Result<Standing, Unreadable> {
+    match binding.outcome {
+        Outcome::Open => Ok(Standing::Accepted(binding.accepted)),
+        Outcome::Lapsed(index) => Ok(Standing::Lapsed(index)),
+        Outcome::Signed(index) => {
+            let Body::Signed(signed) = log.entry(index)?.body else {
+                return Err(Unreadable::new(format!("entry {index} is not the signatures it is bound as")));
+            };
+            stored_answer(index, &signed).map(Standing::Signed)
+        }
+    }
+}
+
+/// The bytes a signed request answers, for ever: made from the entry alone.
+pub(super) fn stored_answer(index: u64, signed: &Signed) -> Result<Bytes, Unreadable> {
+    let answer = SignatureAnswer {
+        request_id: signed.request_id.as_str().to_owned(),
+        status: RequestStatus::Signed,
+        signatures: Some(signed.signatures.iter().map(with_der).collect()),
+        entry: Some(index),
+        receipt: None,
+    };
+    let bytes = serde_json::to_vec(&answer).map_err(|error| Unreadable::new(error.to_string()))?;
+    Ok(bytes.into())
+}
+
+/// Entries leave the DER form out: it follows from r and s.
+fn with_der(signature: &ItemSignature) -> ItemSignature {
+    let mut bytes = [0; 64];
+    let ecdsa = signature.recovery_id.is_some() && hex::decode_to_slice(&signature.signature, &mut bytes).is_ok();
+    ItemSignature { der: ecdsa.then(|| hex::encode(hsm_types::ecdsa_der(&bytes))), ..signature.clone() }
+}

@@ -1,0 +1,245 @@
+//! The start: anchor, journal and store must tell one story, or nothing is signed. Never an empty log for a lost one.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::ErrorKind,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use appliance_wire::{Entry, from_canonical, tree::Frontier};
+
+use super::{
+    anchor::{self, Anchor, AnchorFile},
+    journal::{self, Journal, Lines, Next},
+    log::{Log, Published, Tip, Unreadable},
+    store::Store,
+    tiles::Tiles,
+};
+use crate::state::{State, bindings_of};
+
+/// Why the log is refused: where, what, and what to do.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the audit log in {} is refused{}: {reason}. {advice}", .directory.display(), .index.map(|index| format!(" at entry {index}")).unwrap_or_default())]
+pub struct LogError {
+    /// The state directory.
+    pub directory: PathBuf,
+    /// The first entry that is bad, where one is.
+    pub index: Option<u64>,
+    /// What is wrong.
+    pub reason: String,
+    /// What to do.
+    pub advice: &'static str,
+}
+
+const RESTORE: &str = "Nothing was changed and nothing will be signed. Copy the directory aside, find the first bad \
+                       entry with `chancery audit verify`, and bring the directory back from the newest copy";
+const CREATE: &str = "A log is created once, by `chancery policy install FILE --genesis`; if there was one before, \
+                      bring the state directory back instead of creating a new one";
+const OTHER: &str = "Stop the other process, or give this one a state directory of its own";
+
+/// The log, read and proven whole.
+#[derive(Debug)]
+pub struct Opened {
+    pub(super) log: Arc<Log>,
+    pub(super) state: State,
+    pub(super) frontier: Frontier,
+    pub(super) journal: Journal,
+    pub(super) anchor: AnchorFile,
+    pub(super) cut_bytes: Option<u64>,
+    /// Held while this process writes the log.
+    pub(super) lock: File,
+}
+
+impl Opened {
+    /// What the log says.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The durable log.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+}
+
+struct Scan<'a> {
+    directory: &'a Path,
+    anchor: Anchor,
+    store: Store,
+    stored: u64,
+    state: State,
+    frontier: Frontier,
+    tiles: Tiles,
+    tail: Published,
+}
+
+/// Opens the log of a state directory.
+///
+/// # Errors
+/// [`LogError`]: missing, in use, damaged, shorter than its anchor, or copies that do not agree.
+pub fn open(directory: &Path) -> Result<Opened, LogError> {
+    let refuse = |reason: String| refused(directory, None, reason, RESTORE);
+    let lock = lock(directory)?;
+    let anchor = read_anchor(directory)?;
+    let store = Store::open(directory).map_err(|error| refuse(error.to_string()))?;
+    let stored = store.size().map_err(|error| refuse(error.to_string()))?;
+    if stored < anchor.size {
+        return Err(refuse(format!("the store holds {stored} entries, the anchor says {}", anchor.size)));
+    }
+    let state = snapshot(&store, stored).map_err(|error| refuse(error.to_string()))?;
+    let mut scan = Scan {
+        directory,
+        anchor,
+        store,
+        stored,
+        state,
+        frontier: Frontier::default(),
+        tiles: Tiles::default(),
+        tail: Published::default(),
+    };
+    let (bytes, cut) = scan.run()?;
+    let Scan { anchor, store, mut state, frontier, tiles, mut tail, .. } = scan;
+    tail.tip = Tip { size: frontier.size(), root: frontier.root(), bytes };
+    let log = Log::new(store, Tip { size: stored, ..Tip::default() }, tiles);
+    log.publish(tail);
+    let tip = log.follow().map_err(|error| refuse(error.to_string()))?;
+    if state.uncounted {
+        state.recount(&log).map_err(|error| refuse(error.to_string()))?;
+    }
+    let journal = Journal::open(directory, bytes).map_err(|error| refuse(format!("opening log.jsonl: {error}")))?;
+    let mut anchor_file =
+        AnchorFile::open(directory, &anchor).map_err(|error| refuse(format!("opening the anchor: {error}")))?;
+    anchor_file
+        .write(tip.size, &tip.root, tip.bytes)
+        .map_err(|error| refuse(format!("writing the anchor: {error}")))?;
+    let cut_bytes = (cut > 0).then_some(cut);
+    Ok(Opened { log: Arc::new(log), state, frontier, journal, anchor: anchor_file, cut_bytes, lock })
+}
+
+fn lock(directory: &Path) -> Result<File, LogError> {
+    if !journal::path_in(directory).exists() && !directory.join("anchor").exists() && !directory.join("store").exists()
+    {
+        return Err(refused(directory, None, "there is none".to_owned(), CREATE));
+    }
+    let path = directory.join("lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+    let file = file.map_err(|error| refused(directory, None, format!("{}: {error}", path.display()), RESTORE))?;
+    rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
+        .map_err(|_| refused(directory, None, "another process has it open".to_owned(), OTHER))?;
+    Ok(file)
+}
+
+fn read_anchor(directory: &Path) -> Result<Anchor, LogError> {
+    match anchor::read(directory) {
+        Ok(Some(anchor)) => Ok(anchor),
+        Ok(None) => Err(refused(directory, None, "neither slot of its anchor is valid".to_owned(), RESTORE)),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            Err(refused(directory, None, "its anchor is missing beside log or store".to_owned(), RESTORE))
+        }
+        Err(error) => Err(refused(directory, None, format!("reading its anchor: {error}"), RESTORE)),
+    }
+}
+
+/// The newest usable snapshot; the beginning where there is none.
+fn snapshot(store: &Store, stored: u64) -> Result<State, Unreadable> {
+    let Some(bytes) = store.snapshot()? else { return Ok(State::default()) };
+    match State::from_snapshot(&bytes) {
+        Ok(state) if state.size <= stored => Ok(state),
+        Ok(_) => Ok(State::default()),
+        Err(error) => {
+            tracing::warn!(%error, "reading the log from the beginning");
+            Ok(State::default())
+        }
+    }
+}
+
+impl Scan<'_> {
+    /// Reads the whole journal. Returns where its last complete line ends, and how many bytes are behind it.
+    fn run(&mut self) -> Result<(u64, u64), LogError> {
+        let mut lines =
+            Lines::open(self.directory).map_err(|error| self.refuse(None, format!("opening log.jsonl: {error}")))?;
+        let cut = loop {
+            let before = lines.position();
+            match lines.next() {
+                Ok(Next::Line(bytes)) => {
+                    let end = before + bytes.len() as u64 + 1;
+                    let bytes: Arc<[u8]> = bytes.into();
+                    self.line(&bytes, end)?;
+                }
+                Ok(Next::Rest(bytes)) => break bytes,
+                Err(error) => {
+                    return Err(self.refuse(Some(self.frontier.size()), format!("reading log.jsonl: {error}")));
+                }
+            }
+        };
+        let reached = self.frontier.size();
+        let needed = self.stored.max(self.anchor.size);
+        if reached < needed {
+            let reason = format!("log.jsonl ends after {reached} entries, anchor and store say {needed}");
+            return Err(self.refuse(Some(reached), reason));
+        }
+        Ok((lines.position(), cut))
+    }
+
+    fn line(&mut self, bytes: &Arc<[u8]>, end: u64) -> Result<(), LogError> {
+        let index = self.frontier.size();
+        let leaf = self.frontier.append(bytes);
+        if index < self.stored {
+            let stored = self.store.entry(index).map_err(|error| self.refuse(Some(index), error.to_string()))?;
+            if stored.as_deref() != Some(bytes) {
+                return Err(self.refuse(Some(index), "log.jsonl and store do not agree".to_owned()));
+            }
+            self.tiles.append(leaf);
+            self.check_tiles(index)?;
+        }
+        if index >= self.state.size.min(self.stored) {
+            self.replay(index, bytes, leaf)?;
+        }
+        if index + 1 == self.anchor.size && !(self.anchor.has_root(&self.frontier.root()) && self.anchor.bytes == end) {
+            let reason = "the entries up to here are not those the anchor was written for".to_owned();
+            return Err(self.refuse(Some(index), reason));
+        }
+        Ok(())
+    }
+
+    /// Entries the snapshot does not know, and those the store does not hold.
+    fn replay(&mut self, index: u64, bytes: &Arc<[u8]>, leaf: [u8; 32]) -> Result<(), LogError> {
+        let entry: Entry =
+            from_canonical(bytes).map_err(|error| self.refuse(Some(index), format!("no canonical entry: {error}")))?;
+        if index >= self.state.size {
+            self.state.apply(&entry).map_err(|error| self.refuse(Some(index), error.to_string()))?;
+        }
+        if index >= self.stored {
+            self.tail.bindings.extend(bindings_of(&entry));
+            self.tail.entries.push(Arc::clone(bytes));
+            self.tail.leaves.push(leaf);
+        }
+        Ok(())
+    }
+
+    /// Full tiles must be those of the store; they need not be kept here.
+    fn check_tiles(&mut self, index: u64) -> Result<(), LogError> {
+        let fresh: Vec<_> = self.tiles.fresh().collect();
+        for (place, tile) in &fresh {
+            let stored = self.store.tile(place.0, place.1);
+            let stored = stored.map_err(|error| self.refuse(Some(index), error.to_string()))?;
+            if stored.as_deref() != Some(tile) {
+                return Err(self.refuse(Some(index), format!("tile {place:?} of the store is missing or altered")));
+            }
+        }
+        self.tiles.forget(&fresh.iter().map(|(place, _)| *place).collect::<Vec<_>>());
+        Ok(())
+    }
+
+    fn refuse(&self, index: Option<u64>, reason: String) -> LogError {
+        refused(self.directory, index, reason, RESTORE)
+    }
+}
+
+fn refused(directory: &Path, index: Option<u64>, reason: String, advice: &'static str) -> LogError {
+    LogError { directory: directory.to_owned(), index, reason, advice }
+}

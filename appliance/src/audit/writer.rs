@@ -1,0 +1,272 @@
+//! The one thread that decides and appends. No two decisions can race, and one sync serves a whole batch.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, SyncSender},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use appliance_wire::{Body, KeyEntry, PolicyEntry, RequestId, Scope, tree::Frontier};
+use bytes::Bytes;
+use tokio::sync::{oneshot, watch};
+
+use super::{
+    draft::Draft,
+    follower::Follow,
+    handle::{Admission, Attempt},
+    intent::{Failure, Intent, VerifiedSignatures},
+    journal::Journal,
+    log::{Log, Tip},
+    refusals::Refusals,
+};
+use crate::{
+    clock::{Clock, Moment},
+    command::SignCommand,
+    evidence::Facts,
+    metrics::Metrics,
+    policy::Policy,
+    refusal::Refusal,
+    state::{BindingKey, State},
+};
+
+mod admit;
+mod install;
+mod record;
+
+pub(super) use admit::command_of;
+
+pub(super) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
+type Question = Box<dyn FnOnce(&State, Moment) + Send>;
+
+/// What the writer is asked.
+pub(super) enum Job {
+    Admit { watcher: String, command: Box<SignCommand>, facts: Facts, reply: Reply<Admission> },
+    Deny { watcher: String, request_id: RequestId, content: String, refusal: Refusal, reply: Reply<Refusal> },
+    Resume { accepted: u64, reply: Reply<Admission> },
+    Signed { intent: Intent, verified: VerifiedSignatures, reply: Reply<Bytes> },
+    Failed { intent: Intent, failure: Failure, reply: Reply<Refusal> },
+    Freeze { what: Scope, by: String, reason: String, reply: Reply<()> },
+    Unfreeze { what: Scope, by: String, reason: String, reply: Reply<()> },
+    Install { policy: Box<PolicyEntry>, keys: Vec<KeyEntry>, reply: Reply<()> },
+    Query(Question),
+    Probe { reply: Reply<()> },
+    Stop { reply: Reply<()> },
+}
+
+pub(super) struct Writer {
+    pub(super) jobs: Receiver<Job>,
+    pub(super) journal: Journal,
+    pub(super) frontier: Frontier,
+    pub(super) state: State,
+    pub(super) clock: Clock,
+    pub(super) log: Arc<Log>,
+    pub(super) policy: Arc<RwLock<Arc<Policy>>>,
+    pub(super) follower: SyncSender<Follow>,
+    /// Requests anywhere between decoding and answer.
+    pub(super) under_way: Arc<AtomicUsize>,
+    pub(super) in_flight: HashMap<BindingKey, watch::Receiver<Option<Attempt>>>,
+    pub(super) refusals: Refusals,
+    /// Why nothing may be accepted any more; set here, or by the follower.
+    pub(super) broken: Arc<RwLock<Option<String>>>,
+    pub(super) room_checked: Option<(Instant, Result<(), String>)>,
+    pub(super) snapshot_at: u64,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+const GATHER_FOR: Duration = Duration::from_millis(2);
+const MOST_IN_A_BATCH: usize = 512;
+const ROOM_CHECK_EVERY: Duration = Duration::from_secs(1);
+const SNAPSHOT_EVERY: u64 = 10_000;
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Job")
+    }
+}
+
+impl Writer {
+    /// Starts the thread. `followed` hangs up once everything is in the store and anchored.
+    pub(super) fn spawn(self, followed: Receiver<()>) -> Result<(), Refusal> {
+        let thread = thread::Builder::new().name("audit-writer".to_owned());
+        thread.spawn(move || self.run(&followed)).map(|_| ()).map_err(Refusal::log_unavailable)
+    }
+
+    /// Runs until it is told to stop or nobody can ask any more.
+    fn run(mut self, followed: &Receiver<()>) {
+        let mut stopped = None;
+        while stopped.is_none()
+            && let Ok(first) = self.jobs.recv()
+        {
+            let batch = self.gather(first);
+            let mut draft = Draft::new(self.moment(), self.state.size);
+            let mut questions = Vec::new();
+            for job in batch {
+                match job {
+                    Job::Query(question) => questions.push(question),
+                    Job::Stop { reply } => stopped = Some(reply),
+                    Job::Install { policy, keys, reply } => {
+                        // A policy is a batch of its own: what came before is decided by the old one.
+                        let before = std::mem::replace(&mut draft, Draft::new(self.moment(), self.state.size));
+                        self.commit(before);
+                        self.install(*policy, keys, reply);
+                        draft = Draft::new(self.moment(), self.state.size);
+                    }
+                    job @ (Job::Admit { .. }
+                    | Job::Deny { .. }
+                    | Job::Resume { .. }
+                    | Job::Signed { .. }
+                    | Job::Failed { .. }
+                    | Job::Freeze { .. }
+                    | Job::Unfreeze { .. }
+                    | Job::Probe { .. }) => self.process(job, &mut draft),
+                }
+            }
+            self.commit(draft);
+            for question in questions {
+                question(&self.state, self.moment());
+            }
+        }
+        self.take_snapshot();
+        let Self { follower, .. } = self;
+        drop(follower);
+        let _ = followed.recv();
+        if let Some(reply) = stopped {
+            let _ = reply.send(Ok(()));
+        }
+    }
+
+    /// Waits a little for company, but not where none can come: every request under way is here already.
+    fn gather(&self, first: Job) -> Vec<Job> {
+        let mut batch = vec![first];
+        let deadline = Instant::now() + GATHER_FOR;
+        while batch.len() < MOST_IN_A_BATCH {
+            batch.extend(self.jobs.try_iter().take(MOST_IN_A_BATCH - batch.len()));
+            if batch.len() >= self.under_way.load(Ordering::Relaxed) {
+                break;
+            }
+            match self.jobs.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(job) => batch.push(job),
+                Err(_) => break,
+            }
+        }
+        batch
+    }
+
+    fn process(&mut self, job: Job, draft: &mut Draft) {
+        match job {
+            Job::Admit { watcher, command, facts, reply } => self.admit(draft, &watcher, *command, &facts, reply),
+            Job::Resume { accepted, reply } => self.resume(draft, accepted, reply),
+            Job::Deny { watcher, request_id, content, refusal, reply } => {
+                let refusal = self.denied(draft, &watcher, request_id, content, refusal);
+                settle(draft, reply, Ok(refusal));
+            }
+            Job::Signed { intent, verified, reply } => self.signed(draft, intent, &verified, reply),
+            Job::Failed { intent, failure, reply } => self.failed(draft, intent, &failure, reply),
+            Job::Freeze { what, by, reason, reply } => self.freeze(draft, what, by, reason, reply),
+            Job::Unfreeze { what, by, reason, reply } => self.unfreeze(draft, what, by, reason, reply),
+            Job::Probe { reply } => {
+                let result = match self.writable() {
+                    Ok(()) => self.journal.probe().map_err(Refusal::log_unavailable),
+                    Err(refusal) => Err(refusal),
+                };
+                settle(draft, reply, result);
+            }
+            Job::Install { .. } | Job::Query(_) | Job::Stop { .. } => {}
+        }
+    }
+
+    /// Appends and syncs; publishes, then answers. Where the append fails nobody learns what was decided.
+    pub(super) fn commit(&mut self, draft: Draft) {
+        let entries = draft.published.entries.len() as u64;
+        if entries > 0 {
+            let appended = match self.broken_reason() {
+                Some(reason) => Err(reason),
+                None => self.journal.append(&draft.lines).map_err(|error| format!("writing log.jsonl: {error}")),
+            };
+            if let Err(reason) = appended {
+                self.break_off(&reason);
+                let refusal = Refusal::log_unavailable(reason);
+                draft.waiters.into_iter().for_each(|waiter| waiter(Err(refusal.clone())));
+                return;
+            }
+            crate::testing_only::station("after-sync");
+            self.metrics.committed(entries);
+            let mut published = draft.published;
+            published.tip =
+                Tip { size: self.frontier.size(), root: self.frontier.root(), bytes: self.journal.length() };
+            self.log.publish(published);
+            if self.state.size >= self.snapshot_at {
+                self.take_snapshot();
+            }
+            let _ = self.follower.send(Follow::Committed(entries));
+        }
+        draft.waiters.into_iter().for_each(|waiter| waiter(Ok(())));
+    }
+
+    fn take_snapshot(&mut self) {
+        // After a failed append the state has what the log has not.
+        if self.broken_reason().is_none() {
+            self.log.keep_snapshot(self.state.size, self.state.snapshot());
+            self.snapshot_at = self.state.size + SNAPSHOT_EVERY;
+        }
+    }
+
+    /// Adds an entry to the batch. Outcomes and freezes are recorded also where the disk has too little room for new
+    /// acceptances.
+    pub(super) fn push(&mut self, draft: &mut Draft, body: Body) -> Result<u64, Refusal> {
+        if let Some(reason) = self.broken_reason() {
+            return Err(Refusal::log_unavailable(reason));
+        }
+        draft.push(&mut self.state, &mut self.frontier, body).map_err(|error| {
+            self.break_off(&error.to_string());
+            Refusal::log_unavailable(error)
+        })
+    }
+
+    /// Whether entries may be made now: nothing failed before, and the disk has room.
+    pub(super) fn writable(&mut self) -> Result<(), Refusal> {
+        if let Some(reason) = self.broken_reason() {
+            return Err(Refusal::log_unavailable(reason));
+        }
+        let fresh = self.room_checked.as_ref().filter(|(at, _)| at.elapsed() < ROOM_CHECK_EVERY);
+        let room = match fresh {
+            Some((_, room)) => room.clone(),
+            None => {
+                let room = self.journal.room();
+                self.room_checked = Some((Instant::now(), room.clone()));
+                room
+            }
+        };
+        room.map_err(Refusal::log_unavailable)
+    }
+
+    fn broken_reason(&self) -> Option<String> {
+        self.broken.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Ends all writing until the next start, which reads back what the disk really holds.
+    fn break_off(&self, reason: &str) {
+        let mut broken = self.broken.write().unwrap_or_else(PoisonError::into_inner);
+        if broken.is_none() {
+            tracing::error!(reason, "the audit log can no longer be written: nothing more is signed until a restart");
+            *broken = Some(format!("{reason}; restart the appliance once the cause is mended"));
+        }
+    }
+
+    fn moment(&self) -> Moment {
+        let now = self.clock.now();
+        Moment { elapsed: now.elapsed.max(self.state.elapsed), ..now }
+    }
+}
+
+/// Sends `result` once the batch is durable.
+fn settle<T: 'static>(draft: &mut Draft, reply: Reply<T>, result: Result<T, Refusal>) {
+    draft.waiters.push(Box::new(move |durable| {
+        let _ = reply.send(durable.and(result));
+    }));
+}

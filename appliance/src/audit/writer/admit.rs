@@ -1,0 +1,148 @@
+//! Requests at the writer: decided, bound, or taken up again.
+
+use std::sync::Arc;
+
+use appliance_wire::{Accepted, Body, Denied, Lapsed, ProblemCode, RequestId, SignatureRequest};
+use hsm_types::ToSign;
+use tokio::sync::watch;
+
+use super::{Draft, Reply, Writer, settle};
+use crate::{
+    admission::{self, Application, Decision},
+    audit::{
+        handle::{Admission, standing},
+        intent::Intent,
+        log::Unreadable,
+    },
+    command::SignCommand,
+    evidence::Facts,
+    refusal::Refusal,
+    state::{Binding, BindingKey, Bindings, Outcome},
+};
+
+impl Writer {
+    pub(super) fn admit(
+        &mut self,
+        draft: &mut Draft,
+        watcher: &str,
+        command: SignCommand,
+        facts: &Facts,
+        reply: Reply<Admission>,
+    ) {
+        if let Err(refusal) = self.writable() {
+            return settle(draft, reply, Err(refusal));
+        }
+        let application = Application { watcher, command: &command, facts };
+        let decision = admission::decide(&self.state, &draft.over(&self.log), &application, draft.moment);
+        let result = match decision {
+            Err(unreadable) => Err(Refusal::log_unavailable(unreadable)),
+            Ok(Decision::Bound(binding)) => self.again(draft, &binding),
+            Ok(Decision::Accepted(accepted)) => self.accept(draft, *accepted, command.inputs),
+            Ok(Decision::Refused(refusal)) => {
+                Err(self.denied(draft, watcher, command.request_id.clone(), command.content.clone(), refusal))
+            }
+        };
+        settle(draft, reply, result);
+    }
+
+    pub(super) fn resume(&mut self, draft: &mut Draft, accepted: u64, reply: Reply<Admission>) {
+        let binding = Binding { accepted, outcome: Outcome::Open };
+        let result = if self.state.open.contains(&accepted) {
+            self.again(draft, &binding)
+        } else {
+            let detail = format!("acceptance {accepted} is not open");
+            Err(Refusal::new(ProblemCode::UnknownRequest, detail))
+        };
+        settle(draft, reply, result);
+    }
+
+    fn accept(&mut self, draft: &mut Draft, accepted: Accepted, inputs: Vec<ToSign>) -> Result<Admission, Refusal> {
+        let index = self.push(draft, Body::Accepted(accepted.clone()))?;
+        Ok(Admission::Granted(self.intent(index, accepted, inputs)))
+    }
+
+    /// A repeat: the stored outcome, the attempt under way, or another attempt where grant, rules, freeze and expiry
+    /// still allow it. Budget is not looked at: it was spent at acceptance.
+    fn again(&mut self, draft: &mut Draft, binding: &Binding) -> Result<Admission, Refusal> {
+        if !admission::is_open(binding) {
+            return standing(&self.log, binding).map(Admission::Bound).map_err(Refusal::log_unavailable);
+        }
+        let accepted = self.accepted(draft, binding.accepted).map_err(Refusal::log_unavailable)?;
+        let key = BindingKey::request(&accepted.watcher, accepted.request_id.as_str());
+        if let Some(outcome) = self.in_flight.get(&key).filter(|outcome| outcome.has_changed().is_ok()) {
+            return Ok(Admission::InFlight(outcome.clone()));
+        }
+        let command = command_of(&accepted)?;
+        let facts = Facts { transfer: accepted.transfer.clone() };
+        let application = Application { watcher: &accepted.watcher, command: &command, facts: &facts };
+        if let Err(refusal) = admission::still_allowed(&self.state, &application, draft.moment) {
+            let lapsed = Lapsed {
+                watcher: accepted.watcher,
+                request_id: accepted.request_id,
+                accepted: binding.accepted,
+                reason: refusal.problem.detail.clone(),
+            };
+            self.push(draft, Body::Lapsed(lapsed))?;
+            return Err(refusal);
+        }
+        Ok(Admission::Granted(self.intent(binding.accepted, accepted, command.inputs)))
+    }
+
+    fn intent(&mut self, index: u64, accepted: Accepted, inputs: Vec<ToSign>) -> Intent {
+        let key = BindingKey::request(&accepted.watcher, accepted.request_id.as_str());
+        let (attempt, outcome) = watch::channel(None);
+        self.in_flight.insert(key, outcome);
+        Intent { index, key, accepted: Arc::new(accepted), inputs, attempt }
+    }
+
+    fn accepted(&self, draft: &Draft, index: u64) -> Result<Accepted, Unreadable> {
+        if let Body::Accepted(accepted) = draft.over(&self.log).entry(index)?.body {
+            return Ok(accepted);
+        }
+        Err(Unreadable::new(format!("entry {index} is no acceptance")))
+    }
+
+    /// Records a refusal, unless this watcher has filled the log with them enough.
+    pub(super) fn denied(
+        &mut self,
+        draft: &mut Draft,
+        watcher: &str,
+        request_id: RequestId,
+        content: String,
+        refusal: Refusal,
+    ) -> Refusal {
+        let refusal = refusal.of_request(request_id.as_str());
+        if matches!(refusal.code(), ProblemCode::Malformed | ProblemCode::TooLarge) {
+            return refusal;
+        }
+        if !self.refusals.may_record(watcher, draft.moment.elapsed) {
+            let detail = "this watcher was refused too often: mend it, then ask again";
+            return Refusal::new(ProblemCode::RateLimited, detail).retry_after(5).of_request(request_id.as_str());
+        }
+        let denied = Denied {
+            watcher: watcher.to_owned(),
+            request_id,
+            content,
+            code: refusal.code().name().to_owned(),
+            rule: refusal.problem.rule.clone().or_else(|| refusal.problem.limit.clone()),
+            detail: refusal.problem.detail.clone(),
+        };
+        match self.writable().and_then(|()| self.push(draft, Body::Denied(denied))) {
+            Ok(_) => refusal,
+            Err(unavailable) => unavailable,
+        }
+    }
+}
+
+/// The command an acceptance was made of.
+pub(in crate::audit) fn command_of(accepted: &Accepted) -> Result<SignCommand, Refusal> {
+    let request = SignatureRequest {
+        items: accepted.items.clone(),
+        transfer: accepted.transfer.clone(),
+        evidence: None,
+        replaces: None,
+        expires_at: accepted.expires_at.clone(),
+    };
+    let body = serde_json::to_vec(&request).map_err(Refusal::log_unavailable)?;
+    SignCommand::decode(accepted.request_id.as_str(), &body)
+}

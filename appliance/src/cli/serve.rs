@@ -1,0 +1,57 @@
+//! `chancery serve`.
+
+use std::{io::IsTerminal, path::Path};
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use super::Failure;
+use crate::{cli::output::chain, config::Config};
+
+pub(super) fn run(config: &Path) -> Result<(), Failure> {
+    start_log();
+    let config = Config::load(config)?;
+    let runtime = runtime()?;
+    let result = runtime.block_on(async {
+        let stop = CancellationToken::new();
+        let (mut terminate, mut interrupt) = signals()?;
+        tokio::spawn({
+            let stop = stop.clone();
+            async move {
+                tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+                tracing::info!("stopping: requests under way are finished first");
+                stop.cancel();
+            }
+        });
+        crate::serve::serve(config, stop).await.map_err(|error| {
+            let message = chain(&error);
+            if error.is_final() { Failure::fatal(message) } else { Failure::failed(message) }
+        })
+    });
+    // Token supervisors sleep or wait for their workers; nothing of theirs is left to finish.
+    runtime.shutdown_background();
+    result
+}
+
+fn signals() -> Result<(tokio::signal::unix::Signal, tokio::signal::unix::Signal), Failure> {
+    let on = |kind| signal(kind).map_err(|error| Failure::failed(format!("listening for signals: {error}")));
+    Ok((on(SignalKind::terminate())?, on(SignalKind::interrupt())?))
+}
+
+/// One thread a core; blocking work has threads of its own.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Failure::failed(format!("starting: {error}")))
+}
+
+/// JSON lines, or text where a person watches. `CHANCERY_LOG` chooses the level.
+fn start_log() {
+    let filter = EnvFilter::try_from_env("CHANCERY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        log.with_target(false).init();
+    } else {
+        log.json().init();
+    }
+}

@@ -1,0 +1,62 @@
+//! `chancery status`.
+
+use std::{fs, path::Path};
+
+use appliance_wire::sha256_hex;
+use hyper::Method;
+use serde_json::Value;
+
+use super::{
+    Failure,
+    output::{print, print_json},
+    serve::runtime,
+};
+use crate::{config::Config, transport::call};
+
+pub(super) fn run(path: &Path, json: bool) -> Result<(), Failure> {
+    let config = Config::load(path)?;
+    let mut status = runtime()?.block_on(call(&config.admin_socket, Method::GET, "/status", None))?;
+    // The file beside the config is where people edit; what counts is what was installed.
+    let file = fs::read(config.directory.join("policy.toml")).ok();
+    let differs = file.is_some_and(|file| status["policy_sha256"] != sha256_hex(&file));
+    status["policy_file_differs"] = differs.into();
+    if json {
+        print_json(&status);
+    } else {
+        show(&status);
+    }
+    Ok(())
+}
+
+fn show(status: &Value) {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let line = |name: &str, value: String| print(format!("{name:<18}{value}"));
+    line("profile", text(&status["profile"]));
+    line("version", text(&status["version"]));
+    line("policy", format!("version {} (sha256 {})", status["policy_version"], text(&status["policy_sha256"])));
+    if status["policy_file_differs"] == true {
+        line("", "policy.toml differs from it: `chancery policy install policy.toml`".to_owned());
+    }
+    line("entries", format!("{}, checkpoint at {}", status["entries"], status["checkpoint"]));
+    line("open requests", status["open_requests"].to_string());
+    line("log key", text(&status["log_key"]));
+    line("watcher listener", text(&status["listeners"]["watcher"]));
+    if status["wall_clock_trusted"] == false {
+        line("wall clock", "stepped: hours and expires_at refuse".to_owned());
+    }
+    for token in status["tokens"].as_array().into_iter().flatten() {
+        let reason = token["reason"].as_str().map(|reason| format!(": {reason}")).unwrap_or_default();
+        let model = token["model"].as_str().unwrap_or_default();
+        line("token", format!("{} {} {model}{reason}", text(&token["name"]), text(&token["state"])));
+        for key in token["unfit_keys"].as_array().into_iter().flatten() {
+            line("", format!("unfit: {}", text(key)));
+        }
+    }
+    let frozen = status["frozen"].as_array().cloned().unwrap_or_default();
+    if frozen.is_empty() {
+        line("frozen", "nothing".to_owned());
+    }
+    for scope in frozen {
+        line("FROZEN", format!("{} {}", text(&scope["scope"]), scope["name"].as_str().unwrap_or_default()));
+    }
+}

@@ -1,0 +1,145 @@
+//! What is counted. Labels are few and fixed: no addresses, no digests, no request ids.
+
+use std::time::Duration;
+
+use appliance_wire::ProblemCode;
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text::encode},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::Registry,
+};
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct CodeLabel {
+    code: String,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct TokenLabel {
+    token: String,
+}
+
+/// The counters and their registry.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    signed: Counter,
+    refusals: Family<CodeLabel, Counter>,
+    unauthenticated: Counter,
+    connections: Gauge,
+    entries: Counter,
+    syncs: Counter,
+    signatures: Family<TokenLabel, Counter>,
+    sign_seconds: Family<TokenLabel, Histogram>,
+    wrong_signatures: Family<TokenLabel, Counter>,
+    tokens_up: Family<TokenLabel, Gauge>,
+    log_size: Gauge,
+    checkpoint_size: Gauge,
+    frozen: Gauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let histogram = || Histogram::new([0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0]);
+        let mut metrics = Self {
+            registry: Registry::with_prefix("chancery"),
+            signed: Counter::default(),
+            refusals: Family::default(),
+            unauthenticated: Counter::default(),
+            connections: Gauge::default(),
+            entries: Counter::default(),
+            syncs: Counter::default(),
+            signatures: Family::default(),
+            sign_seconds: Family::new_with_constructor(histogram),
+            wrong_signatures: Family::default(),
+            tokens_up: Family::default(),
+            log_size: Gauge::default(),
+            checkpoint_size: Gauge::default(),
+            frozen: Gauge::default(),
+        };
+        metrics.register();
+        metrics
+    }
+}
+
+impl Metrics {
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(
+            "requests_signed",
+            "Requests answered with signatures, repeats included",
+            self.signed.clone(),
+        );
+        registry.register("refusals", "Refusals by problem code", self.refusals.clone());
+        let help = "Handshakes and requests without a known client certificate";
+        registry.register("unauthenticated", help, self.unauthenticated.clone());
+        registry.register("connections", "Open connections of the watcher listener", self.connections.clone());
+        registry.register("log_entries", "Entries committed since the start", self.entries.clone());
+        registry.register("log_syncs", "Syncs of the audit log since the start", self.syncs.clone());
+        registry.register("token_signatures", "Signatures a token made", self.signatures.clone());
+        registry.register("token_sign_seconds", "Time of one sign call, queueing included", self.sign_seconds.clone());
+        let help = "Signatures of a token that did not verify and were discarded";
+        registry.register("token_wrong_signatures", help, self.wrong_signatures.clone());
+        registry.register("token_up", "1 where the token can sign", self.tokens_up.clone());
+        registry.register("log_size", "Entries in the audit log", self.log_size.clone());
+        registry.register("checkpoint_size", "Entries the newest checkpoint covers", self.checkpoint_size.clone());
+        registry.register("frozen", "Freezes in force", self.frozen.clone());
+    }
+
+    /// A request was answered with signatures.
+    pub fn request_signed(&self) {
+        self.signed.inc();
+    }
+
+    /// A request was refused.
+    pub fn refused(&self, code: ProblemCode) {
+        self.refusals.get_or_create(&CodeLabel { code: code.name().to_owned() }).inc();
+    }
+
+    /// Somebody unknown came.
+    pub fn unauthenticated(&self) {
+        self.unauthenticated.inc();
+    }
+
+    /// A connection began or ended.
+    pub fn connection(&self, change: i64) {
+        self.connections.inc_by(change);
+    }
+
+    /// A batch was synced.
+    pub fn committed(&self, entries: u64) {
+        self.entries.inc_by(entries);
+        self.syncs.inc();
+    }
+
+    /// A token signed.
+    pub fn token_signed(&self, token: &str, signatures: u64, took: Duration) {
+        let label = TokenLabel { token: token.to_owned() };
+        self.signatures.get_or_create(&label).inc_by(signatures);
+        self.sign_seconds.get_or_create(&label).observe(took.as_secs_f64());
+    }
+
+    /// A token's signature did not verify.
+    pub fn wrong_signature(&self, token: &str) {
+        self.wrong_signatures.get_or_create(&TokenLabel { token: token.to_owned() }).inc();
+    }
+
+    /// What is looked at when somebody asks.
+    pub fn gauges(&self, log_size: u64, checkpoint_size: u64, freezes: usize, tokens: &[(String, bool)]) {
+        self.log_size.set(i64::try_from(log_size).unwrap_or(i64::MAX));
+        self.checkpoint_size.set(i64::try_from(checkpoint_size).unwrap_or(i64::MAX));
+        self.frozen.set(i64::try_from(freezes).unwrap_or(i64::MAX));
+        for (token, up) in tokens {
+            self.tokens_up.get_or_create(&TokenLabel { token: token.clone() }).set(i64::from(*up));
+        }
+    }
+
+    /// OpenMetrics text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}

@@ -1,0 +1,117 @@
+//! What the appliance does for those who ask, whatever transport they came by.
+//!
+//! `sign` is the way of a request; the rest reads the log or changes a freeze.
+
+use std::sync::Arc;
+
+use appliance_wire::ProblemCode;
+use jiff::Timestamp;
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    audit::Audit,
+    config::Config,
+    freezes::Freezes,
+    metrics::Metrics,
+    principal::{Peer, Principal, authenticate},
+    refusal::Refusal,
+    tokens::Tokens,
+};
+
+mod checkpoints;
+mod freeze;
+mod keys;
+mod limits;
+mod log;
+mod policy;
+mod readiness;
+mod requests;
+mod sign;
+mod status;
+
+pub use checkpoints::Checkpoints;
+pub use policy::key_entries;
+pub use readiness::{Check, Readiness};
+pub use sign::SignReply;
+pub use status::{Addresses, Status, TokenStatus};
+
+/// The appliance at work.
+#[derive(Debug)]
+pub struct Operations {
+    config: Arc<Config>,
+    audit: Audit,
+    tokens: Tokens,
+    freezes: Arc<Freezes>,
+    metrics: Arc<Metrics>,
+    checkpoints: Checkpoints,
+    addresses: Addresses,
+    readiness: readiness::LastCheck,
+    /// Requests run here and not in their connection: a caller who leaves cuts nothing in two.
+    requests: TaskTracker,
+}
+
+impl Operations {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(
+        config: Arc<Config>,
+        audit: Audit,
+        tokens: Tokens,
+        freezes: Arc<Freezes>,
+        metrics: Arc<Metrics>,
+        checkpoints: Checkpoints,
+        addresses: Addresses,
+    ) -> Self {
+        let (readiness, requests) = (readiness::LastCheck::default(), TaskTracker::new());
+        Self { config, audit, tokens, freezes, metrics, checkpoints, addresses, readiness, requests }
+    }
+
+    /// Whether this peer is a watcher of the policy: asked before its body is read, and again for the request itself.
+    ///
+    /// # Errors
+    /// `unauthenticated`.
+    pub fn authenticate(&self, peer: &Peer) -> Result<(), Refusal> {
+        self.principal(peer).map(|_| ())
+    }
+
+    fn principal(&self, peer: &Peer) -> Result<Principal, Refusal> {
+        authenticate(&self.audit.policy(), peer, Timestamp::now().as_second())
+    }
+
+    /// A handshake failed, or a request came without a known certificate.
+    pub fn count_unauthenticated(&self) {
+        self.metrics.unauthenticated();
+    }
+
+    /// A connection was opened.
+    pub fn connection_opened(&self) {
+        self.metrics.connection(1);
+    }
+
+    /// A connection was closed.
+    pub fn connection_closed(&self) {
+        self.metrics.connection(-1);
+    }
+
+    /// A request was refused.
+    pub fn count_refusal(&self, code: ProblemCode) {
+        self.metrics.refused(code);
+    }
+
+    /// OpenMetrics text.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let tokens: Vec<(String, bool)> =
+            self.tokens.all().map(|token| (token.name().to_owned(), token.info().is_some())).collect();
+        let checkpoint = self.checkpoints.newest().map_or(0, |checkpoint| checkpoint.size());
+        self.metrics.gauges(self.audit.log().tip().size, checkpoint, self.freezes.in_force().len(), &tokens);
+        self.metrics.text()
+    }
+
+    /// Ends everything in order: requests under way first, the log last.
+    pub async fn stop(&self) {
+        self.requests.close();
+        self.requests.wait().await;
+        self.audit.stop().await;
+    }
+}

@@ -1,0 +1,97 @@
+//! Checkpoints: at most one a second, of durable sizes only, never a smaller one.
+
+use std::{
+    fs,
+    io::Write,
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use appliance_wire::{Checkpoint, LogKey, UnsignedCheckpoint};
+
+use super::Operations;
+use crate::audit::Log;
+
+/// The newest checkpoint, also in the file `checkpoint` of the state directory.
+#[derive(Debug)]
+pub struct Checkpoints {
+    key: LogKey,
+    token: String,
+    path: PathBuf,
+    newest: RwLock<Option<Arc<Checkpoint>>>,
+}
+
+const AT_MOST_EVERY: Duration = Duration::from_secs(1);
+
+impl Checkpoints {
+    /// Reads the stored checkpoint, and refuses a log that does not reach it: it was signed once, so it was durable.
+    ///
+    /// # Errors
+    /// The stored checkpoint is not of this log.
+    pub fn open(state_directory: &std::path::Path, key: LogKey, token: String, log: &Log) -> Result<Self, String> {
+        let path = state_directory.join("checkpoint");
+        let newest = match fs::read_to_string(&path) {
+            Ok(note) => Some(Checkpoint::open(&note, &key).map_err(|error| format!("{}: {error}", path.display()))?),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(format!("{}: {error}", path.display())),
+        };
+        if let Some(checkpoint) = &newest {
+            let root = log.root(checkpoint.size()).map_err(|error| error.to_string())?;
+            if root.as_ref() != Some(checkpoint.root()) {
+                return Err(format!(
+                    "a checkpoint of {} entries was signed, and the log does not begin with them: it was shortened or \
+                     replaced. Bring the newest copy of the state directory back",
+                    checkpoint.size()
+                ));
+            }
+        }
+        Ok(Self { key, token, path, newest: RwLock::new(newest.map(Arc::new)) })
+    }
+
+    /// The newest.
+    #[must_use]
+    pub fn newest(&self) -> Option<Arc<Checkpoint>> {
+        self.newest.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn keep(&self, checkpoint: Checkpoint) -> std::io::Result<()> {
+        let next = self.path.with_extension("next");
+        let mut file = fs::File::create(&next)?;
+        file.write_all(checkpoint.note().as_bytes())?;
+        file.sync_data()?;
+        fs::rename(&next, &self.path)?;
+        *self.newest.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(checkpoint));
+        Ok(())
+    }
+}
+
+impl Operations {
+    /// Signs checkpoints for ever, as the log grows.
+    pub async fn keep_checkpointing(self: Arc<Self>) {
+        let mut tick = tokio::time::interval(AT_MOST_EVERY);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            if let Err(reason) = self.checkpoint_now().await {
+                tracing::warn!(reason, "no checkpoint was made");
+            }
+        }
+    }
+
+    /// Signs a checkpoint of the durable log, where it has grown since the last.
+    ///
+    /// # Errors
+    /// The token cannot sign, or the file cannot be written.
+    pub async fn checkpoint_now(&self) -> Result<(), String> {
+        let checkpoints = &self.checkpoints;
+        let tip = self.audit.log().tip();
+        if checkpoints.newest().is_some_and(|newest| newest.size() >= tip.size) {
+            return Ok(());
+        }
+        let origin = checkpoints.key.origin().to_owned();
+        let unsigned = UnsignedCheckpoint { origin, size: tip.size, root: tip.root };
+        let checkpoint = self.tokens.sign_checkpoint(&checkpoints.token, &checkpoints.key, unsigned).await?;
+        checkpoints.keep(checkpoint).map_err(|error| format!("{}: {error}", checkpoints.path.display()))
+    }
+}

@@ -1,0 +1,72 @@
+//! Freeze and unfreeze. A freeze holds from the moment it is asked for, also where the log cannot record it.
+
+use appliance_wire::{ProblemCode, Scope};
+
+use super::Operations;
+use crate::{config::Profile, principal::Peer, refusal::Refusal};
+
+const LONGEST_REASON: usize = 1_000;
+
+impl Operations {
+    /// A watcher freezes itself.
+    ///
+    /// # Errors
+    /// `audit-log-unavailable`: the freeze holds until the next restart all the same.
+    pub async fn freeze_self(&self, peer: &Peer, reason: String) -> Result<(), Refusal> {
+        let watcher = self.principal(peer)?.watcher().to_owned();
+        self.freeze_by(Scope::Watcher(watcher.clone()), format!("watcher {watcher}"), reason).await
+    }
+
+    /// The admin socket freezes a key, a watcher or everything.
+    ///
+    /// # Errors
+    /// `malformed` where there is no such key or watcher; `audit-log-unavailable`.
+    pub async fn freeze(&self, what: Scope, reason: String) -> Result<(), Refusal> {
+        self.check_scope(&what)?;
+        self.freeze_by(what, "admin socket".to_owned(), reason).await
+    }
+
+    async fn freeze_by(&self, what: Scope, by: String, reason: String) -> Result<(), Refusal> {
+        self.freezes.begin(what.clone());
+        tracing::warn!(?what, by, "frozen");
+        let reason = reason.chars().take(LONGEST_REASON).collect();
+        self.audit.record_frozen(what, by, reason).await.map_err(|refusal| {
+            let detail = format!("frozen, but only in memory: {}", refusal.problem.detail);
+            Refusal::new(ProblemCode::AuditLogUnavailable, detail).retry_after(5)
+        })
+    }
+
+    /// Ends a freeze. By the bare socket only in profile `development`: elsewhere it takes officers.
+    ///
+    /// # Errors
+    /// `denied`, `malformed`, `audit-log-unavailable`: the freeze then goes on.
+    pub async fn unfreeze(&self, what: Scope, reason: String) -> Result<(), Refusal> {
+        if self.config.profile != Profile::Development {
+            let detail = "outside profile development a freeze is ended by officers' signatures";
+            return Err(Refusal::new(ProblemCode::Denied, detail).rule("unfreeze"));
+        }
+        if !self.freezes.in_force().contains(&what) {
+            let detail = format!("{what:?} is not frozen; `chancery status` lists what is");
+            return Err(Refusal::new(ProblemCode::Malformed, detail));
+        }
+        let reason = reason.chars().take(LONGEST_REASON).collect();
+        self.audit.record_unfrozen(what.clone(), "admin socket".to_owned(), reason).await?;
+        self.freezes.end(&what);
+        tracing::warn!(?what, "unfrozen");
+        Ok(())
+    }
+
+    fn check_scope(&self, what: &Scope) -> Result<(), Refusal> {
+        let policy = self.audit.policy();
+        let known = match what {
+            Scope::All => true,
+            Scope::Key(name) => policy.keys.iter().any(|key| key.name.as_str() == name),
+            Scope::Watcher(name) => policy.watchers.iter().any(|watcher| watcher.name == *name),
+        };
+        if known {
+            return Ok(());
+        }
+        let detail = format!("the policy has no such {what:?}: freeze one it names, or everything");
+        Err(Refusal::new(ProblemCode::Malformed, detail))
+    }
+}

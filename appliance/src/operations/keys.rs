@@ -1,0 +1,74 @@
+//! The keys a watcher may use.
+
+use appliance_wire::{KeyAnswer, KeyEntry, KeysAnswer, ProblemCode};
+
+use super::Operations;
+use crate::{
+    audit::read_public_key,
+    policy::{Policy, PolicyKey},
+    principal::Peer,
+    refusal::Refusal,
+};
+
+impl Operations {
+    /// Every key granted to the caller.
+    ///
+    /// # Errors
+    /// `unauthenticated`, `audit-log-unavailable`.
+    pub async fn keys(&self, peer: &Peer) -> Result<KeysAnswer, Refusal> {
+        let principal = self.principal(peer)?;
+        let watcher = principal.watcher().to_owned();
+        let mut answer = self
+            .audit
+            .query(move |state, _| {
+                let policy = state.policy.as_deref();
+                let granted =
+                    policy.iter().flat_map(|policy| policy.granted_keys(&watcher).map(move |key| (policy, key)));
+                let keys =
+                    granted.filter_map(|(policy, key)| Some(key_answer(policy, key, state.keys.get(&key.name)?)));
+                KeysAnswer { keys: keys.collect() }
+            })
+            .await?;
+        for key in &mut answer.keys {
+            let label = key.name.parse().map_err(Refusal::log_unavailable)?;
+            if self.freezes.check(principal.watcher(), &label).is_err() {
+                key.state = "frozen".to_owned();
+            }
+        }
+        Ok(answer)
+    }
+
+    /// One granted key.
+    ///
+    /// # Errors
+    /// `unknown-key`.
+    pub async fn key(&self, peer: &Peer, name: &str) -> Result<KeyAnswer, Refusal> {
+        let keys = self.keys(peer).await?.keys;
+        keys.into_iter()
+            .find(|key| key.name == name)
+            .ok_or_else(|| Refusal::new(ProblemCode::UnknownKey, format!("no key {name:?} is granted to this watcher")))
+    }
+}
+
+fn key_answer(policy: &Policy, key: &PolicyKey, entry: &KeyEntry) -> KeyAnswer {
+    KeyAnswer {
+        name: key.name.to_string(),
+        algorithm: entry.algorithm,
+        public_key: entry.public_key.clone(),
+        address: address(policy, key, entry),
+        evidence: key.evidence.name().to_owned(),
+        state: "active".to_owned(),
+        children: key.children,
+    }
+}
+
+/// The key's own address, where all its assets are of one chain and that chain has addresses of its type.
+fn address(policy: &Policy, key: &PolicyKey, entry: &KeyEntry) -> Option<String> {
+    let mut chains = key.assets.iter().filter_map(|name| policy.asset(name)).map(|asset| &asset.chain);
+    let chain = chains.next()?;
+    if chains.any(|other| other != chain) {
+        return None;
+    }
+    let public_key = read_public_key(entry.algorithm, &entry.public_key).ok()?;
+    chain.address_of(&public_key, key.address_type?)
+}

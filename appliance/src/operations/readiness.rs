@@ -1,0 +1,66 @@
+//! Readiness: proven, not assumed. A token signs a self-test, the log is synced; at most once in ten seconds.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tokio::sync::Mutex;
+
+use super::Operations;
+
+/// One thing that was proven, or was not.
+#[derive(Clone, Debug, Serialize)]
+pub struct Check {
+    /// `audit log`, or `token NAME`.
+    pub name: String,
+    /// Whether it works.
+    pub ok: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// Whether requests can be served.
+#[derive(Clone, Debug, Serialize)]
+pub struct Readiness {
+    /// All checks passed.
+    pub ready: bool,
+    /// `development` or `production`.
+    pub profile: &'static str,
+    /// Each.
+    pub checks: Vec<Check>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct LastCheck(Mutex<Option<(Instant, Readiness)>>);
+
+const AT_MOST_EVERY: Duration = Duration::from_secs(10);
+
+impl Operations {
+    /// Whether requests can be served, as found at most ten seconds ago.
+    pub async fn readiness(&self) -> Readiness {
+        let mut last = self.readiness.0.lock().await;
+        if let Some((at, readiness)) = &*last
+            && at.elapsed() < AT_MOST_EVERY
+        {
+            return readiness.clone();
+        }
+        let readiness = self.check_readiness().await;
+        *last = Some((Instant::now(), readiness.clone()));
+        readiness
+    }
+
+    async fn check_readiness(&self) -> Readiness {
+        let mut checks = Vec::new();
+        for token in self.tokens.all() {
+            let result = self.tokens.self_test(token).await;
+            checks.push(check(format!("token {}", token.name()), result));
+        }
+        let log = self.audit.probe().await.map_err(|refusal| refusal.problem.detail.clone());
+        checks.push(check("audit log".to_owned(), log));
+        Readiness { ready: checks.iter().all(|check| check.ok), profile: self.config.profile.name(), checks }
+    }
+}
+
+fn check(name: String, result: Result<(), String>) -> Check {
+    Check { name, ok: result.is_ok(), detail: result.err() }
+}

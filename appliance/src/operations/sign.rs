@@ -1,0 +1,131 @@
+//! The way of a request. Each station consumes what the one before it made, so none can be left out:
+//!
+//! peer -> principal -> command -> (answered before?) -> facts -> intent (durable) -> verified signatures -> answer
+//! (durable).
+
+use std::{sync::Arc, time::Duration};
+
+use appliance_wire::{RequestStatus, SignatureAnswer};
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use super::Operations;
+use crate::{
+    audit::{Admission, Attempt, Intent, Standing},
+    command::SignCommand,
+    evidence,
+    principal::Peer,
+    refusal::Refusal,
+};
+
+/// Answer of a `PUT`.
+#[derive(Clone, Debug)]
+pub enum SignReply {
+    /// The stored bytes.
+    Signed(Bytes),
+    /// Another standing than signed.
+    Answer {
+        /// What stands.
+        answer: SignatureAnswer,
+        /// Seconds after which to look again.
+        retry_after_s: Option<u64>,
+    },
+}
+
+/// A working token that needs longer is answered `accepted`; the request goes on.
+const LONGEST_ANSWER: Duration = Duration::from_secs(10);
+const LOOK_AGAIN_AFTER_S: u64 = 2;
+
+impl Operations {
+    /// Signs, or says why not. The request runs in a task of its own: a caller who leaves cuts nothing in two.
+    ///
+    /// # Errors
+    /// The refusal, as recorded.
+    pub async fn sign(self: &Arc<Self>, peer: Peer, request_id: String, body: Bytes) -> Result<SignReply, Refusal> {
+        let operations = Arc::clone(self);
+        let task = self.requests.spawn({
+            let request_id = request_id.clone();
+            let peer = peer.clone();
+            async move { operations.walk(&peer, &request_id, &body).await }
+        });
+        match tokio::time::timeout(LONGEST_ANSWER, task).await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(_)) => Err(Refusal::new(appliance_wire::ProblemCode::Internal, "the request ended in a fault")),
+            Err(_) => self.still_at_it(&peer, &request_id),
+        }
+    }
+
+    /// The way.
+    async fn walk(&self, peer: &Peer, request_id: &str, body: &[u8]) -> Result<SignReply, Refusal> {
+        let under_way = self.audit.under_way();
+        let principal = self.principal(peer)?;
+        let command = SignCommand::decode(request_id, body)?;
+        let (watcher, key) = (principal.watcher().to_owned(), command.key.clone());
+
+        let reply = match self.audit.look_up(&principal, &command)? {
+            Some(standing) => Ok(reply(request_id, standing)), // a stored result needs only the log, for ever
+            None => {
+                let facts = match evidence::establish(&command) {
+                    Ok(facts) => facts,
+                    Err(refusal) => return Err(self.audit.deny(&principal, &command, refusal).await),
+                };
+                match self.audit.admit(&principal, command, facts).await? {
+                    Admission::Granted(intent) => self.attempt(intent).await.map(SignReply::Signed),
+                    Admission::Bound(standing) => Ok(reply(request_id, standing)),
+                    Admission::InFlight(outcome) => follow(outcome).await.map(SignReply::Signed),
+                }
+            }
+        };
+        drop(under_way);
+
+        self.freezes.check(&watcher, &key)?; // nothing frozen leaves, stored or fresh
+        if matches!(reply, Ok(SignReply::Signed(_))) {
+            self.metrics.request_signed();
+        }
+        reply
+    }
+
+    /// One attempt at a durable acceptance: the token signs, each signature is verified, the outcome becomes durable.
+    pub(super) async fn attempt(&self, intent: Intent) -> Result<Bytes, Refusal> {
+        crate::testing_only::station("before-sign");
+        let verified = match self.tokens.sign(&intent).await {
+            Ok(verified) => verified,
+            Err(failure) => return Err(self.audit.record_failed(intent, failure).await),
+        };
+        crate::testing_only::station("after-sign");
+        let answer = self.audit.record_signed(intent, verified).await?;
+        crate::testing_only::station("before-answer");
+        Ok(answer)
+    }
+
+    /// The token, or the disk, takes longer than a caller should wait.
+    fn still_at_it(&self, peer: &Peer, request_id: &str) -> Result<SignReply, Refusal> {
+        let principal = self.principal(peer)?;
+        match self.audit.bound(principal.watcher(), request_id)? {
+            Some((binding, _)) => Ok(reply(request_id, self.audit.standing(&binding)?)),
+            None => Err(Refusal::log_unavailable("it did not answer within 10 s").of_request(request_id)),
+        }
+    }
+}
+
+async fn follow(mut outcome: watch::Receiver<Option<Attempt>>) -> Result<Bytes, Refusal> {
+    match outcome.wait_for(Option::is_some).await.as_deref() {
+        Ok(Some(Attempt::Signed(answer))) => Ok(answer.clone()),
+        Ok(Some(Attempt::Refused(refusal))) => Err(refusal.clone()),
+        Ok(None) | Err(_) => {
+            let detail = "the attempt under way ended without an outcome: put the same request again";
+            Err(Refusal::new(appliance_wire::ProblemCode::TokenUnavailable, detail).retry_after(LOOK_AGAIN_AFTER_S))
+        }
+    }
+}
+
+fn reply(request_id: &str, standing: Standing) -> SignReply {
+    let (status, entry, retry_after_s) = match standing {
+        Standing::Signed(answer) => return SignReply::Signed(answer),
+        Standing::Accepted(entry) => (RequestStatus::Accepted, entry, Some(LOOK_AGAIN_AFTER_S)),
+        Standing::Lapsed(entry) => (RequestStatus::Lapsed, entry, None),
+    };
+    let request_id = request_id.to_owned();
+    let answer = SignatureAnswer { request_id, status, signatures: None, entry: Some(entry), receipt: None };
+    SignReply::Answer { answer, retry_after_s }
+}

@@ -1,0 +1,123 @@
+//! What an operator sees at a glance.
+
+use std::net::SocketAddr;
+
+use appliance_wire::Scope;
+use serde::Serialize;
+
+use super::Operations;
+use crate::tokens::TokenState;
+
+/// One token.
+#[derive(Clone, Debug, Serialize)]
+pub struct TokenStatus {
+    /// Its name in the config.
+    pub name: String,
+    /// `opening`, `up`, `down` or `sealed`.
+    pub state: &'static str,
+    /// Why it does not sign.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Its model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Its serial number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    /// Process id of its worker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worker: Option<u32>,
+    /// Keys it may not serve with, and why.
+    pub unfit_keys: Vec<String>,
+}
+
+/// Where the listeners really are: a configured port 0 is any free one.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Addresses {
+    /// The watcher listener.
+    pub watcher: Option<SocketAddr>,
+    /// The monitor listener.
+    pub monitor: Option<SocketAddr>,
+}
+
+/// The appliance.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// `development` or `production`.
+    pub profile: &'static str,
+    /// The program's version.
+    pub version: &'static str,
+    /// Verifier key of the log: what watchers put into `log_keys`.
+    pub log_key: Option<String>,
+    /// Entries in the log.
+    pub entries: u64,
+    /// Entries the newest checkpoint covers.
+    pub checkpoint: Option<u64>,
+    /// The policy in force.
+    pub policy_version: u64,
+    /// SHA-256 of its document.
+    pub policy_sha256: String,
+    /// Accepted requests not signed yet.
+    pub open_requests: usize,
+    /// Service time in milliseconds.
+    pub elapsed: u64,
+    /// False after an unexplained step of the wall clock: `hours` and `expires_at` then refuse.
+    pub wall_clock_trusted: bool,
+    /// Where it listens.
+    pub listeners: Addresses,
+    /// Freezes in force.
+    pub frozen: Vec<Scope>,
+    /// Every token.
+    pub tokens: Vec<TokenStatus>,
+}
+
+impl Operations {
+    /// What an operator sees at a glance.
+    pub async fn status(&self) -> Status {
+        let state = self.audit.query(|state, moment| {
+            let log_key = state.genesis.as_ref().map(|genesis| genesis.log_key.clone());
+            (log_key, state.open.len(), moment)
+        });
+        let state = state.await.ok();
+        let policy = self.audit.policy();
+        Status {
+            profile: self.config.profile.name(),
+            version: env!("CARGO_PKG_VERSION"),
+            entries: self.audit.log().tip().size,
+            checkpoint: self.checkpoints.newest().map(|checkpoint| checkpoint.size()),
+            policy_version: policy.version,
+            policy_sha256: policy.sha256.clone(),
+            open_requests: state.as_ref().map_or(0, |(_, open, _)| *open),
+            elapsed: state.as_ref().map_or(0, |(_, _, moment)| moment.elapsed),
+            wall_clock_trusted: state.as_ref().is_some_and(|(_, _, moment)| moment.wall_trusted),
+            log_key: state.and_then(|(log_key, _, _)| log_key),
+            listeners: self.addresses.clone(),
+            frozen: self.freezes.in_force(),
+            tokens: self.tokens.all().map(|token| token_status(token.name(), &token.state())).collect(),
+        }
+    }
+}
+
+fn token_status(name: &str, state: &TokenState) -> TokenStatus {
+    let blank = |state, reason| TokenStatus {
+        name: name.to_owned(),
+        state,
+        reason,
+        model: None,
+        serial: None,
+        worker: None,
+        unfit_keys: Vec::new(),
+    };
+    match state {
+        TokenState::Opening => blank("opening", None),
+        TokenState::Down { reason } => blank("down", Some(reason.clone())),
+        TokenState::Sealed { reason } => blank("sealed", Some(reason.clone())),
+        TokenState::Up(up) => TokenStatus {
+            model: Some(up.info.model.clone()),
+            serial: Some(up.info.serial.clone()),
+            worker: Some(up.worker.pid()),
+            unfit_keys: up.unfit.iter().map(|(key, reason)| format!("{key}: {reason}")).collect(),
+            ..blank("up", None)
+        },
+    }
+}

@@ -1,0 +1,114 @@
+//! What may be signed: the policy in force, as types.
+//!
+//! Reads a document and knows nothing of requests, state or time; what a rule means for a request is decided elsewhere.
+//! Everything a document leaves open is refused here, so that a [`Policy`] has no dangling name and no amount whose
+//! decimals are unknown.
+
+mod address_list;
+mod asset;
+mod catalogue;
+mod chain;
+mod document;
+mod duration;
+mod hours;
+mod key;
+mod limit;
+mod money;
+mod rule;
+mod share;
+#[cfg(test)]
+mod tests;
+mod watcher;
+
+use hsm_types::KeyLabel;
+
+pub use self::{
+    address_list::AddressList,
+    asset::Asset,
+    chain::{BadDestination, Chain, UnknownChain},
+    hours::Hours,
+    key::{AddressType, Level, PolicyKey, UnknownWord},
+    limit::{Limit, Max, Per},
+    rule::{Action, Rule},
+    share::{BadShare, Share},
+    watcher::Watcher,
+};
+use crate::toml_document::{Document, Mistakes};
+
+/// A policy without a mistake in it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Policy {
+    /// From 1; each installed policy's is greater than the one before.
+    pub version: u64,
+    /// SHA-256 of the document, hexadecimal.
+    pub sha256: String,
+    /// The text it was read from.
+    pub document: String,
+    /// Who may ask.
+    pub watchers: Vec<Watcher>,
+    /// What is paid in.
+    pub assets: Vec<Asset>,
+    /// What signs.
+    pub keys: Vec<PolicyKey>,
+    /// Destinations rules name.
+    pub address_lists: Vec<AddressList>,
+    /// In order: the first that matches decides, and nothing matches is a denial.
+    pub rules: Vec<Rule>,
+    /// All of them hold, whatever rule decided.
+    pub limits: Vec<Limit>,
+    /// What is allowed and probably not meant.
+    pub warnings: Vec<String>,
+}
+
+impl Policy {
+    /// The policy in `text`.
+    ///
+    /// # Errors
+    /// Every mistake, not the first.
+    pub fn parse(text: &str) -> Result<Self, Mistakes> {
+        let document = Document::read(text);
+        let policy = document::policy(&document.root(), text);
+        document.close(policy)
+    }
+
+    /// The watcher whose certificate's SubjectPublicKeyInfo has this SHA-256.
+    #[must_use]
+    pub fn watcher_of(&self, spki_sha256: &[u8; 32]) -> Option<&Watcher> {
+        self.watchers.iter().find(|watcher| watcher.public_keys_sha256.contains(spki_sha256))
+    }
+
+    /// The key `name`.
+    #[must_use]
+    pub fn key(&self, name: &KeyLabel) -> Option<&PolicyKey> {
+        self.keys.iter().find(|key| key.name == *name)
+    }
+
+    /// The asset `name`.
+    #[must_use]
+    pub fn asset(&self, name: &str) -> Option<&Asset> {
+        self.assets.iter().find(|asset| asset.name == name)
+    }
+
+    /// The list of addresses `name`.
+    #[must_use]
+    pub fn address_list(&self, name: &str) -> Option<&AddressList> {
+        self.address_lists.iter().find(|list| list.name == name)
+    }
+
+    /// The asset fees are paid in on `chain`: there is one for the chain of every asset.
+    #[must_use]
+    pub fn native_asset(&self, chain: &Chain) -> Option<&Asset> {
+        self.assets.iter().find(|asset| asset.chain == *chain && asset.contract.is_none())
+    }
+
+    /// Whether some rule that does not deny names both.
+    #[must_use]
+    pub fn grants(&self, watcher: &str, key: &KeyLabel) -> bool {
+        self.rules.iter().any(|rule| rule.action != Action::Deny && rule.names(watcher, key))
+    }
+
+    /// The keys [granted](Self::grants) to `watcher`.
+    pub fn granted_keys(&self, watcher: &str) -> impl Iterator<Item = &PolicyKey> {
+        self.keys.iter().filter(move |key| self.grants(watcher, &key.name))
+    }
+}

@@ -1,0 +1,62 @@
+//! The policy's document as a whole: its sections, in the order in which they name each other.
+
+use appliance_wire::sha256_hex;
+
+use super::{
+    Asset, Limit, Policy, PolicyKey, Watcher,
+    address_list::{self, AddressList},
+    asset,
+    catalogue::Catalogue,
+    key::{self, Level},
+    limit, rule, watcher,
+};
+use crate::toml_document::Section;
+
+/// What rules and limits can name.
+pub(super) struct Names {
+    pub(super) watchers: Catalogue<Watcher>,
+    pub(super) assets: Catalogue<Asset>,
+    pub(super) keys: Catalogue<PolicyKey>,
+    pub(super) address_lists: Catalogue<AddressList>,
+}
+
+/// What the document says.
+pub(super) fn policy(root: &Section<'_>, text: &str) -> Option<Policy> {
+    let version = root.integer("version", 1..=LARGEST_VERSION);
+    root.refuse("quorum", OFFICERS);
+    root.refuse("officer", OFFICERS);
+    let watchers = watcher::watchers(root);
+    let assets = asset::assets(root);
+    let keys = Catalogue::read(root, "key", |section| key::key(section, &assets));
+    let address_lists = Catalogue::read(root, "address_list", |section| address_list::address_list(section, &assets));
+    let names = Names { watchers, assets, keys, address_lists };
+    let rules = Catalogue::read(root, "rule", |section| rule::rule(section, &names));
+    let limits = Catalogue::read(root, "limit", |section| limit::limit(section, &names));
+    let limits = limits.into_items();
+    let warnings = warnings(&names, limits.as_deref().unwrap_or_default());
+    Some(Policy {
+        version: version?,
+        sha256: sha256_hex(text.as_bytes()),
+        document: text.to_owned(),
+        watchers: names.watchers.into_items()?,
+        assets: names.assets.into_items()?,
+        keys: names.keys.into_items()?,
+        address_lists: names.address_lists.into_items()?,
+        rules: rules.into_items()?,
+        limits: limits?,
+        warnings,
+    })
+}
+
+fn warnings(names: &Names, limits: &[Limit]) -> Vec<String> {
+    let unlimited = names
+        .keys
+        .items()
+        .filter(|key| key.evidence == Level::Declared && !limits.iter().any(|limit| limit.keys.contains(&key.name)))
+        .map(|key| format!("key \"{}\" has no limit: a compromised watcher has it sign without end", key.name));
+    unlimited.collect()
+}
+
+/// Versions are JSON numbers in the audit log, which are exact up to here.
+const LARGEST_VERSION: u64 = (1 << 53) - 1;
+const OFFICERS: &str = "officers are not supported by this version yet";

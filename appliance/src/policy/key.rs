@@ -1,0 +1,142 @@
+//! The sections `[[key]]`.
+
+use std::str::FromStr;
+
+use hsm_types::{Algorithm, KeyLabel};
+
+use super::{Asset, catalogue::Catalogue};
+use crate::toml_document::Section;
+
+/// A key watchers may be granted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PolicyKey {
+    /// Its label in the token.
+    pub name: KeyLabel,
+    /// How it signs.
+    pub algorithm: Algorithm,
+    /// What a request on it must show.
+    pub evidence: Level,
+    /// Names of the assets it pays; at least one where it is declared.
+    pub assets: Vec<String>,
+    /// The form of its addresses.
+    pub address_type: Option<AddressType>,
+    /// Whether it has children.
+    pub children: bool,
+}
+
+/// What a request shows of the transaction it wants signed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Level {
+    /// The transaction itself.
+    Verified,
+    /// What the watcher says it pays.
+    Declared,
+    /// Nothing.
+    Blind,
+}
+
+/// The form of an address of Bitcoin's kind.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum AddressType {
+    /// Pay to witness public key hash, BIP 141.
+    P2wpkh,
+    /// The same inside a script hash.
+    P2shP2wpkh,
+    /// Pay to public key hash.
+    P2pkh,
+}
+
+/// A word that is not one of those possible.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("\"{word}\" is not known: write {possible}")]
+pub struct UnknownWord {
+    word: String,
+    possible: &'static str,
+}
+
+impl UnknownWord {
+    pub(super) fn new(word: &str, possible: &'static str) -> Self {
+        Self { word: word.to_owned(), possible }
+    }
+}
+
+impl Level {
+    /// The word used in policy and answers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Verified => "verified",
+            Self::Declared => "declared",
+            Self::Blind => "blind",
+        }
+    }
+}
+
+impl FromStr for Level {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        let level = [Self::Verified, Self::Declared, Self::Blind].into_iter().find(|level| level.name() == text);
+        level.ok_or_else(|| UnknownWord::new(text, "declared or blind"))
+    }
+}
+
+impl FromStr for AddressType {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        match text {
+            "p2wpkh" => Ok(Self::P2wpkh),
+            "p2sh-p2wpkh" => Ok(Self::P2shP2wpkh),
+            "p2pkh" => Ok(Self::P2pkh),
+            _ => Err(UnknownWord::new(text, "p2wpkh, p2sh-p2wpkh or p2pkh")),
+        }
+    }
+}
+
+pub(super) fn key(section: &Section<'_>, assets: &Catalogue<Asset>) -> Option<PolicyKey> {
+    let name = name(section);
+    let algorithm = section.parsed("algorithm");
+    let evidence = evidence(section);
+    let paid = if section.has("assets") { assets.listed_under(section, "assets") } else { Some(Vec::new()) };
+    if evidence == Some(Level::Declared) && !section.has("assets") {
+        section.absence_on(section.line_of("assets"), "assets", "is missing; a declared key names what it pays");
+    }
+    let address_type = section.optional_parsed("address_type");
+    let children = section.boolean("children").unwrap_or_default();
+    if children {
+        section.mistake("children", "is not supported by this version yet");
+    }
+    let (algorithm, paid) = (algorithm?, paid?);
+    if address_type.is_some() {
+        check_address_type(section, algorithm, &paid, assets.is_whole());
+    }
+    let assets = paid.iter().map(|asset| asset.name.clone()).collect();
+    Some(PolicyKey { name: name?, algorithm, evidence: evidence?, assets, address_type, children })
+}
+
+fn name(section: &Section<'_>) -> Option<KeyLabel> {
+    let name: KeyLabel = section.optional_parsed("name")?;
+    if name.as_str().starts_with("chancery-") {
+        section.mistake("name", "names beginning with \"chancery-\" are the appliance's own keys");
+    }
+    Some(name)
+}
+
+fn evidence(section: &Section<'_>) -> Option<Level> {
+    let level = section.parsed("evidence")?;
+    if level == Level::Verified {
+        section.mistake("evidence", "this version decides on \"declared\" and \"blind\" keys");
+    }
+    Some(level)
+}
+
+fn check_address_type(section: &Section<'_>, algorithm: Algorithm, paid: &[&Asset], knows_all_assets: bool) {
+    if algorithm != Algorithm::Secp256k1 {
+        section.mistake("address_type", format!("{algorithm} keys have no such address"));
+    }
+    let has_address = paid.iter().any(|asset| asset.chain.has_address_types());
+    if !has_address && knows_all_assets {
+        section.mistake("address_type", "none of the key's assets is of a chain with such addresses");
+    }
+}

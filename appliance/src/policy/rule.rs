@@ -1,0 +1,122 @@
+//! The sections `[[rule]]`.
+
+mod money;
+
+use appliance_wire::Amount;
+use hsm_types::KeyLabel;
+
+use super::{Hours, PolicyKey, Share, catalogue::name_of, document::Names, hours, key::Level};
+use crate::toml_document::Section;
+
+/// What is decided where everything in it matches.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Rule {
+    /// Its name in denials and entries.
+    pub name: String,
+    /// Names of the watchers it is about; at least one.
+    pub watchers: Vec<String>,
+    /// The keys it is about; at least one.
+    pub keys: Vec<KeyLabel>,
+    /// Name of the asset paid, where only one matches.
+    pub asset: Option<String>,
+    /// Name of the address list the destination is in.
+    pub destinations: Option<String>,
+    /// The most one destination of the request gets.
+    pub max_amount: Option<Amount>,
+    /// The most all destinations of the request get.
+    pub max_request_amount: Option<Amount>,
+    /// The highest fee, in the native asset of the chain.
+    pub max_fee: Option<Amount>,
+    /// The highest fee, as a share of what the request pays.
+    pub max_fee_share: Option<Share>,
+    /// When it matches.
+    pub hours: Option<Hours>,
+    /// What is decided.
+    pub action: Action,
+}
+
+/// What a rule decides.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Action {
+    /// The request is signed, where the limits allow.
+    Sign,
+    /// The request is denied.
+    Deny,
+}
+
+impl Rule {
+    /// Whether it is about both.
+    #[must_use]
+    pub fn names(&self, watcher: &str, key: &KeyLabel) -> bool {
+        self.watchers.iter().any(|name| name == watcher) && self.keys.contains(key)
+    }
+}
+
+pub(super) fn rule(section: &Section<'_>, names: &Names) -> Option<Rule> {
+    let name = name_of(section);
+    let watchers = names.watchers.listed_under(section, "watchers");
+    let keys = names.keys.listed_under(section, "keys");
+    let named_keys = keys.as_deref().unwrap_or_default();
+    refuse_blind_keys(section, named_keys);
+    let money = money::money(section, named_keys, names);
+    let destinations = destinations(section, names);
+    let hours = hours::hours(section);
+    let action = action(section);
+    // A condition that was not understood must not fall away, and the rule with it match more.
+    let understood = [
+        ("asset", money.asset.is_some()),
+        ("destinations", destinations.is_some()),
+        ("max_amount", money.max_amount.is_some()),
+        ("max_request_amount", money.max_request_amount.is_some()),
+        ("max_fee", money.max_fee.is_some()),
+        ("max_fee_share", money.max_fee_share.is_some()),
+        ("hours", hours.is_some()),
+    ];
+    if understood.into_iter().any(|(key, is_there)| section.has(key) && !is_there) {
+        return None;
+    }
+    Some(Rule {
+        name: name?,
+        watchers: watchers?.into_iter().map(|watcher| watcher.name.clone()).collect(),
+        keys: keys?.into_iter().map(|key| key.name.clone()).collect(),
+        asset: money.asset,
+        destinations,
+        max_amount: money.max_amount,
+        max_request_amount: money.max_request_amount,
+        max_fee: money.max_fee,
+        max_fee_share: money.max_fee_share,
+        hours,
+        action: action?,
+    })
+}
+
+/// Of a blind key nobody knows what it pays, so a rule on it cannot ask.
+fn refuse_blind_keys(section: &Section<'_>, keys: &[&PolicyKey]) {
+    let Some(blind) = keys.iter().find(|key| key.evidence == Level::Blind) else { return };
+    for key in ["asset", "destinations", "max_amount", "max_request_amount", "max_fee", "max_fee_share"] {
+        section.refuse(key, &format!("key \"{}\" is blind: what it pays is not known", blind.name));
+    }
+}
+
+fn destinations(section: &Section<'_>, names: &Names) -> Option<String> {
+    if section.optional_text("destinations")? == "self" {
+        section.mistake("destinations", "\"self\" is not supported by this version yet");
+        return None;
+    }
+    names.address_lists.named_under(section, "destinations").map(|list| list.name.clone())
+}
+
+fn action(section: &Section<'_>) -> Option<Action> {
+    if section.has_table("action") {
+        section.mistake("action", "approvals are not supported by this version yet");
+        return None;
+    }
+    match section.text("action")?.as_str() {
+        "sign" => Some(Action::Sign),
+        "deny" => Some(Action::Deny),
+        _ => {
+            section.mistake("action", "write \"sign\" or \"deny\"");
+            None
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! From a configuration to a running appliance, in the order in which things must be proven: the log first, then the
+//! tokens, then the listeners, and traffic last.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use appliance_wire::{BootToken, LogKey, sha256_hex};
+use hsm_types::PublicKey;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    audit::{self, BootFacts, LogError, Opened},
+    config::{Config, DriverConfig},
+    freezes::Freezes,
+    metrics::Metrics,
+    operations::{Addresses, Checkpoints, Operations},
+    refusal::Refusal,
+    tokens::{LOG_KEY, TokenState, Tokens, reserved},
+    transport::{Admin, Https, Limits, Monitor, TlsFiles, TransportError},
+};
+
+/// Why the appliance does not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The log is refused.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// A token waits for an operator: a refused PIN, say.
+    #[error("token {token}: {reason}")]
+    Token {
+        /// Which.
+        token: String,
+        /// Why.
+        reason: String,
+    },
+    /// The token is not the one this log was made with.
+    #[error("{0}")]
+    OtherToken(String),
+    /// The log cannot be gone on with.
+    #[error("{0}")]
+    State(String),
+    /// The log cannot be written.
+    #[error("{}", .0.problem.detail)]
+    Unwritable(Refusal),
+    /// A listener cannot start.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The system refused something.
+    #[error("{0}")]
+    System(String),
+}
+
+impl ServeError {
+    /// Whether starting again cannot mend it (exit status 78).
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Log(_) | Self::Token { .. } | Self::OtherToken(_) | Self::State(_) | Self::Transport(_) => true,
+            Self::Unwritable(_) | Self::System(_) => false,
+        }
+    }
+}
+
+const TOKENS_OPEN_WITHIN: Duration = Duration::from_secs(20);
+
+/// Serves until `stop`.
+///
+/// # Errors
+/// [`ServeError`]: nothing was signed.
+pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeError> {
+    let config = Arc::new(config);
+    let opened = open_log(&config).await?;
+    let metrics = Arc::new(Metrics::default());
+    let freezes = Arc::new(Freezes::new(opened.state().frozen.clone()));
+    let tokens = open_tokens(&config, &opened, &freezes, &metrics).await?;
+    let checkpoints = checkpoints(&config, &opened, &tokens).await?;
+
+    let https = bind_https(&config).await?;
+    let monitor = match config.monitor_address {
+        Some(address) => Some(Monitor::bind(address, Limits::monitor()).await?),
+        None => None,
+    };
+    let admin = Admin::bind(&config.admin_socket, Limits::admin())?;
+    let addresses = Addresses { watcher: Some(https.address()), monitor: monitor.as_ref().map(Monitor::address) };
+    tracing::info!(watcher = ?addresses.watcher, monitor = ?addresses.monitor, "listening");
+
+    let facts = boot_facts(&config, &tokens).map_err(ServeError::System)?;
+    let audit = opened.start(facts, Arc::clone(&metrics)).map_err(ServeError::Unwritable)?;
+    let operations = Operations::new(config, audit, tokens, freezes, metrics, checkpoints, addresses);
+    let operations = Arc::new(operations);
+
+    let background = tokio::spawn(Arc::clone(&operations).keep_checkpointing());
+    let resuming = tokio::spawn(Arc::clone(&operations).keep_resuming());
+    let listeners = TaskTracker::new();
+    listeners.spawn(https.serve(Arc::clone(&operations), stop.clone()));
+    listeners.spawn(admin.serve(Arc::clone(&operations), stop.clone()));
+    if let Some(monitor) = monitor {
+        listeners.spawn(monitor.serve(Arc::clone(&operations), stop.clone()));
+    }
+    listeners.close();
+    listeners.wait().await;
+    resuming.abort();
+    background.abort();
+    operations.stop().await;
+    tracing::info!("stopped: everything is recorded");
+    Ok(())
+}
+
+async fn open_log(config: &Arc<Config>) -> Result<Opened, ServeError> {
+    let directory = config.state_directory.clone();
+    let opened = tokio::task::spawn_blocking(move || audit::open(&directory)).await;
+    let opened = opened.map_err(|error| ServeError::System(format!("opening the audit log: {error}")))??;
+    let profile = opened.state().genesis.as_ref().map(|genesis| genesis.profile.as_str());
+    if profile.is_some_and(|profile| profile != config.profile.name()) {
+        let reason = format!(
+            "the audit log was begun in profile {}, the configuration says {}: a log keeps its profile",
+            profile.unwrap_or_default(),
+            config.profile.name()
+        );
+        return Err(ServeError::State(reason));
+    }
+    Ok(opened)
+}
+
+async fn open_tokens(
+    config: &Arc<Config>,
+    opened: &Opened,
+    freezes: &Arc<Freezes>,
+    metrics: &Arc<Metrics>,
+) -> Result<Tokens, ServeError> {
+    let tokens = Tokens::new(config, Arc::clone(freezes), Arc::clone(metrics));
+    tokens.know(opened.state().keys.values()).map_err(ServeError::State)?;
+    wait_for_tokens(&tokens, config).await?;
+    Ok(tokens)
+}
+
+/// Opens the tokens and waits for the outcome. One that is merely down may come later; one that waits for an operator
+/// ends the start, so that nobody's next restart costs another try of the PIN.
+pub(crate) async fn wait_for_tokens(tokens: &Tokens, config: &Arc<Config>) -> Result<(), ServeError> {
+    tokens.open(config);
+    for token in tokens.all() {
+        let waited = Arc::clone(token);
+        let state = tokio::task::spawn_blocking(move || waited.opened(TOKENS_OPEN_WITHIN)).await;
+        let state = state.map_err(|error| ServeError::System(format!("opening token {}: {error}", token.name())))?;
+        if let TokenState::Sealed { reason } = state {
+            return Err(ServeError::Token { token: token.name().to_owned(), reason });
+        }
+    }
+    Ok(())
+}
+
+/// The log key is pinned by the genesis; the token must have that one.
+async fn checkpoints(config: &Config, opened: &Opened, tokens: &Tokens) -> Result<Checkpoints, ServeError> {
+    let genesis = opened.state().genesis.as_ref();
+    let genesis = genesis.ok_or_else(|| ServeError::State("the audit log has no genesis".to_owned()))?;
+    let key = LogKey::parse(&genesis.log_key).map_err(|error| ServeError::State(error.to_string()))?;
+    let label = reserved(LOG_KEY).map_err(ServeError::State)?;
+    let token = tokens.token(&genesis.token).ok_or_else(|| {
+        ServeError::OtherToken(format!("the log key is in token {}, which is not configured", genesis.token))
+    })?;
+    if token.info().is_some() {
+        let found = tokens.public_key(&genesis.token, &label).await;
+        let same = matches!(&found, Ok(PublicKey::Ed25519(found)) if found.as_bytes() == key.public());
+        if !same {
+            let found = found.map_or_else(|reason| reason, |found| found.to_string());
+            return Err(ServeError::OtherToken(format!(
+                "token {} is not the one this audit log was made with: its log key is {found}, the genesis pins {}",
+                genesis.token,
+                hex::encode(key.public())
+            )));
+        }
+    }
+    Checkpoints::open(&config.state_directory, key, genesis.token.clone(), opened.log()).map_err(ServeError::State)
+}
+
+async fn bind_https(config: &Config) -> Result<Https, ServeError> {
+    let listener = &config.watcher_listener;
+    let files = TlsFiles {
+        certificate: listener.certificate.clone(),
+        private_key: listener.private_key.clone(),
+        client_ca: listener.client_ca.clone(),
+    };
+    Ok(Https::bind(listener.address, &files, Limits::default()).await?)
+}
+
+pub(crate) fn boot_facts(config: &Config, tokens: &Tokens) -> Result<BootFacts, String> {
+    let program = std::env::current_exe().map_err(|error| format!("finding this program: {error}"))?;
+    let sha256 = |path: &Path| {
+        std::fs::read(path).map(|bytes| sha256_hex(&bytes)).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    let tokens = config.tokens.iter().map(|token| {
+        let module_sha256 = match &token.driver {
+            DriverConfig::Pkcs11 { module, .. } => Some(sha256(module)?),
+            DriverConfig::Yubihsm { .. } => None,
+        };
+        let serial = tokens.token(&token.name).and_then(|token| token.info()).map(|info| info.serial);
+        Ok(BootToken { name: token.name.clone(), serial, module_sha256 })
+    });
+    Ok(BootFacts {
+        program_sha256: sha256(&program)?,
+        config_sha256: config.sha256.clone(),
+        tokens: tokens.collect::<Result<_, String>>()?,
+    })
+}

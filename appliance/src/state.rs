@@ -1,0 +1,222 @@
+//! What the log says, held in memory: built from entries alone, one at a time, by the writer and by every verifier.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use appliance_wire::{Body, Entry, Genesis, KeyEntry, Scope};
+use hsm_types::KeyLabel;
+use jiff::Timestamp;
+
+use crate::{clock::LastBoot, policy::Policy};
+
+mod bindings;
+mod snapshot;
+mod usage;
+
+pub use bindings::{Binding, BindingKey, Bindings, Outcome, bindings_of};
+pub use snapshot::BadSnapshot;
+pub use usage::{Charge, Spent, Usage, charges_of};
+
+/// Projections of the log that decisions look at. What requests and references are bound to is too large for memory
+/// and is looked up instead ([`Bindings`]).
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// Number of entries applied.
+    pub size: u64,
+    /// Entry 0.
+    pub genesis: Option<Genesis>,
+    /// The policy in force.
+    pub policy: Option<Arc<Policy>>,
+    /// Every key ever bound.
+    pub keys: BTreeMap<KeyLabel, KeyEntry>,
+    /// What limits have seen.
+    pub usage: Usage,
+    /// Freezes in force.
+    pub frozen: BTreeSet<Scope>,
+    /// Accepted and neither signed nor lapsed, by index of the acceptance.
+    pub open: BTreeSet<u64>,
+    /// The last start.
+    pub last_boot: Option<LastBoot>,
+    /// Service time of the last entry.
+    pub elapsed: u64,
+    /// Wall time of the last entry.
+    pub time: Option<Timestamp>,
+    /// Whether a policy came in and its limits have not been counted yet ([`State::recount`]).
+    pub uncounted: bool,
+}
+
+/// Why an entry cannot follow what is before it.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum BadEntry {
+    /// A gap or a repetition.
+    #[error("it says index {found}")]
+    Index {
+        /// What it says.
+        found: u64,
+    },
+    /// Service time ran backwards.
+    #[error("its service time {elapsed} ms is before {before} ms of the entry before")]
+    Elapsed {
+        /// What it says.
+        elapsed: u64,
+        /// What came before.
+        before: u64,
+    },
+    /// Decided by another policy than the one in force.
+    #[error("it was decided by policy {found}, in force is {expected}")]
+    Policy {
+        /// What it says.
+        found: u64,
+        /// What is in force.
+        expected: u64,
+    },
+    /// Its content cannot be used.
+    #[error("{0}")]
+    Content(String),
+}
+
+/// Why use could not be counted.
+#[derive(Debug, thiserror::Error)]
+pub enum RecountError<E> {
+    /// The log cannot be read.
+    #[error("{0}")]
+    Log(E),
+    /// An entry does not fit the policy.
+    #[error("entry {index}: {reason}")]
+    Entry {
+        /// Which.
+        index: u64,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl State {
+    /// Version of the policy in force; 0 before the first.
+    #[must_use]
+    pub fn policy_version(&self) -> u64 {
+        self.policy.as_ref().map_or(0, |policy| policy.version)
+    }
+
+    /// Whether a freeze covers this key or watcher.
+    #[must_use]
+    pub fn freeze_over(&self, watcher: &str, key: &KeyLabel) -> Option<&Scope> {
+        self.frozen.iter().find(|scope| covers(scope, watcher, key))
+    }
+
+    /// Applies the next entry.
+    ///
+    /// # Errors
+    /// The entry cannot follow; the state is as it was only where the index, time or policy did not fit.
+    pub fn apply(&mut self, entry: &Entry) -> Result<(), BadEntry> {
+        if entry.index != self.size {
+            return Err(BadEntry::Index { found: entry.index });
+        }
+        if entry.elapsed < self.elapsed {
+            return Err(BadEntry::Elapsed { elapsed: entry.elapsed, before: self.elapsed });
+        }
+        if entry.policy != self.policy_version() {
+            return Err(BadEntry::Policy { found: entry.policy, expected: self.policy_version() });
+        }
+        let time: Timestamp = entry.time.parse().map_err(|_| BadEntry::Content("its time is no RFC 3339".into()))?;
+        self.apply_body(entry)?;
+        self.size += 1;
+        self.elapsed = entry.elapsed;
+        self.time = Some(time);
+        Ok(())
+    }
+
+    fn apply_body(&mut self, entry: &Entry) -> Result<(), BadEntry> {
+        match &entry.body {
+            Body::Genesis(genesis) if entry.index == 0 => self.genesis = Some(genesis.clone()),
+            Body::Genesis(_) => return Err(BadEntry::Content("a genesis is entry 0".into())),
+            Body::Boot(boot) => {
+                self.last_boot = Some(LastBoot {
+                    boot_id: boot.boot_id.clone(),
+                    boot_time: boot.boot_time,
+                    elapsed: entry.elapsed,
+                    wall_offset: boot.wall_offset,
+                });
+            }
+            Body::Policy(policy) => {
+                let parsed = Policy::parse(&policy.document)
+                    .map_err(|mistakes| BadEntry::Content(format!("its policy document cannot be read: {mistakes}")))?;
+                if parsed.version <= self.policy_version() || parsed.version != policy.version {
+                    return Err(BadEntry::Content("its policy version does not increase".into()));
+                }
+                self.policy = Some(Arc::new(parsed));
+                self.uncounted = true;
+            }
+            Body::Key(key) => {
+                if self.keys.insert(key.name.clone(), key.clone()).is_some() {
+                    return Err(BadEntry::Content(format!("key {} is bound twice", key.name)));
+                }
+            }
+            Body::Accepted(accepted) => {
+                if let Some(policy) = self.policy.as_ref().filter(|_| !self.uncounted) {
+                    let charges = charges_of(policy, accepted).map_err(BadEntry::Content)?;
+                    self.usage.charge(&charges, entry.elapsed);
+                }
+                self.open.insert(entry.index);
+            }
+            Body::Signed(signed) => self.close(signed.accepted)?,
+            Body::Lapsed(lapsed) => self.close(lapsed.accepted)?,
+            Body::Frozen(frozen) => {
+                self.frozen.insert(frozen.what.clone());
+            }
+            Body::Unfrozen(unfrozen) => {
+                self.frozen.remove(&unfrozen.what);
+            }
+            Body::Failed(_) | Body::Denied(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Counts what the log has accepted within the windows of the policy in force, back as far as the longest reaches:
+    /// use belongs to the entries, not to the limits that happened to be in force when they were made.
+    ///
+    /// # Errors
+    /// The log cannot be read, or an entry's amounts do not fit the policy's assets.
+    pub fn recount<B: Bindings>(&mut self, log: &B) -> Result<(), RecountError<B::Error>> {
+        self.uncounted = false;
+        let Some(policy) = self.policy.clone() else { return Ok(()) };
+        let longest = policy.limits.iter().map(|limit| limit.window_ms).max().unwrap_or(0);
+        // Twice the window: buckets keep what they hold a little longer than the window itself.
+        let since = self.elapsed.saturating_sub(longest.saturating_mul(2));
+        let mut found = Vec::new();
+        for index in (0..self.size).rev() {
+            let entry = log.entry(index).map_err(RecountError::Log)?;
+            if entry.elapsed < since {
+                break;
+            }
+            if let Body::Accepted(accepted) = &entry.body {
+                let charges = charges_of(&policy, accepted).map_err(|reason| RecountError::Entry { index, reason })?;
+                found.push((entry.elapsed, charges));
+            }
+        }
+        self.usage = Usage::new(&policy);
+        for (elapsed, charges) in found.iter().rev() {
+            self.usage.charge(charges, *elapsed);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, accepted: u64) -> Result<(), BadEntry> {
+        if self.open.remove(&accepted) {
+            return Ok(());
+        }
+        Err(BadEntry::Content(format!("entry {accepted} is no acceptance that is still open")))
+    }
+}
+
+/// Whether a freeze of `scope` covers this key or watcher.
+#[must_use]
+pub fn covers(scope: &Scope, watcher: &str, key: &KeyLabel) -> bool {
+    match scope {
+        Scope::All => true,
+        Scope::Key(name) => name == key.as_str(),
+        Scope::Watcher(name) => name == watcher,
+    }
+}

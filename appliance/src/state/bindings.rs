@@ -1,0 +1,135 @@
+//! What request ids and references are bound to: for ever, so kept by hash in the store and looked up.
+
+use appliance_wire::{Body, Entry};
+use sha2::{Digest, Sha256};
+
+/// A request id or a reference of one watcher, as 16 bytes of SHA-256 with a letter for the kind.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct BindingKey([u8; 17]);
+
+impl BindingKey {
+    /// The key of a request id.
+    #[must_use]
+    pub fn request(watcher: &str, request_id: &str) -> Self {
+        Self::new(b'r', watcher, request_id)
+    }
+
+    /// The key of a reference.
+    #[must_use]
+    pub fn reference(watcher: &str, reference: &str) -> Self {
+        Self::new(b'f', watcher, reference)
+    }
+
+    fn new(kind: u8, watcher: &str, name: &str) -> Self {
+        let digest = Sha256::new().chain_update(watcher).chain_update([0]).chain_update(name).finalize();
+        let mut key = [kind; 17];
+        key[1..].copy_from_slice(&digest[..16]);
+        Self(key)
+    }
+
+    /// As the store holds it.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 17] {
+        &self.0
+    }
+}
+
+/// Where a bound request stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// Not signed yet.
+    Open,
+    /// Signed, by the entry with this index.
+    Signed(u64),
+    /// Lapsed, by the entry with this index.
+    Lapsed(u64),
+}
+
+/// What a [`BindingKey`] is bound to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Binding {
+    /// Index of the acceptance.
+    pub accepted: u64,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+impl Binding {
+    /// As the store holds it.
+    #[must_use]
+    pub fn to_bytes(self) -> [u8; 17] {
+        let (kind, index) = match self.outcome {
+            Outcome::Open => (0, 0),
+            Outcome::Signed(index) => (1, index),
+            Outcome::Lapsed(index) => (2, index),
+        };
+        let mut bytes = [kind; 17];
+        bytes[1..9].copy_from_slice(&self.accepted.to_be_bytes());
+        bytes[9..].copy_from_slice(&u64::to_be_bytes(index));
+        bytes
+    }
+
+    /// Reads [`to_bytes`](Self::to_bytes).
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (kind, rest) = bytes.split_first()?;
+        let (accepted, rest) = rest.split_first_chunk()?;
+        let index = u64::from_be_bytes(rest.try_into().ok()?);
+        let outcome = match kind {
+            0 => Outcome::Open,
+            1 => Outcome::Signed(index),
+            2 => Outcome::Lapsed(index),
+            _ => return None,
+        };
+        Some(Self { accepted: u64::from_be_bytes(*accepted), outcome })
+    }
+}
+
+/// Where bindings and the entries behind them are looked up.
+pub trait Bindings {
+    /// Why a look-up failed; the request must then be refused, never taken for new.
+    type Error;
+
+    /// What `key` is bound to.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    fn binding(&self, key: &BindingKey) -> Result<Option<Binding>, Self::Error>;
+
+    /// The entry with this index.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    fn entry(&self, index: u64) -> Result<Entry, Self::Error>;
+}
+
+/// The bindings an entry makes or changes.
+#[must_use]
+pub fn bindings_of(entry: &Entry) -> Vec<(BindingKey, Binding)> {
+    match &entry.body {
+        Body::Accepted(accepted) => {
+            let open = Binding { accepted: entry.index, outcome: Outcome::Open };
+            let request = BindingKey::request(&accepted.watcher, accepted.request_id.as_str());
+            let outputs = accepted.transfer.iter().flat_map(|transfer| &transfer.outputs);
+            let references = outputs.filter_map(|output| output.reference.as_ref());
+            let references = references.map(|name| BindingKey::reference(&accepted.watcher, name.as_str()));
+            std::iter::once(request).chain(references).map(|key| (key, open)).collect()
+        }
+        Body::Signed(signed) => {
+            let key = BindingKey::request(&signed.watcher, signed.request_id.as_str());
+            vec![(key, Binding { accepted: signed.accepted, outcome: Outcome::Signed(entry.index) })]
+        }
+        Body::Lapsed(lapsed) => {
+            let key = BindingKey::request(&lapsed.watcher, lapsed.request_id.as_str());
+            vec![(key, Binding { accepted: lapsed.accepted, outcome: Outcome::Lapsed(entry.index) })]
+        }
+        Body::Genesis(_)
+        | Body::Boot(_)
+        | Body::Policy(_)
+        | Body::Key(_)
+        | Body::Failed(_)
+        | Body::Denied(_)
+        | Body::Frozen(_)
+        | Body::Unfrozen(_) => Vec::new(),
+    }
+}

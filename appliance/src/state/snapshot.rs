@@ -1,0 +1,86 @@
+//! The state at one size, so that a start need not read the whole log again.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use appliance_wire::{Genesis, KeyEntry, Scope, sha256_hex};
+use serde::{Deserialize, Serialize};
+
+use super::{State, Usage};
+use crate::{clock::LastBoot, policy::Policy};
+
+/// A snapshot that cannot be used; the log is then read from the beginning.
+#[derive(Debug, thiserror::Error)]
+#[error("the snapshot cannot be used: {0}")]
+pub struct BadSnapshot(String);
+
+#[derive(Deserialize, Serialize)]
+struct Document {
+    size: u64,
+    genesis: Option<Genesis>,
+    policy: Option<String>,
+    keys: Vec<KeyEntry>,
+    usage: Vec<(usize, String, u64, String)>,
+    frozen: BTreeSet<Scope>,
+    open: BTreeSet<u64>,
+    last_boot: Option<LastBoot>,
+    elapsed: u64,
+    time: Option<jiff::Timestamp>,
+}
+
+impl State {
+    /// The snapshot: SHA-256 in hexadecimal, then JSON.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<u8> {
+        let usage = self.usage.buckets();
+        let document = Document {
+            size: self.size,
+            genesis: self.genesis.clone(),
+            policy: self.policy.as_ref().map(|policy| policy.document.clone()),
+            keys: self.keys.values().cloned().collect(),
+            usage: usage
+                .map(|(limit, scope, bucket, amount)| {
+                    (limit, scope.to_owned(), bucket, amount.to_decimal(0).as_str().to_owned())
+                })
+                .collect(),
+            frozen: self.frozen.clone(),
+            open: self.open.clone(),
+            last_boot: self.last_boot.clone(),
+            elapsed: self.elapsed,
+            time: self.time,
+        };
+        let json = serde_json::to_vec(&document).unwrap_or_default();
+        [sha256_hex(&json).into_bytes(), json].concat()
+    }
+
+    /// Reads a snapshot.
+    ///
+    /// # Errors
+    /// It is damaged.
+    pub fn from_snapshot(bytes: &[u8]) -> Result<Self, BadSnapshot> {
+        let bad = |reason: &dyn std::fmt::Display| BadSnapshot(reason.to_string());
+        let (digest, json) = bytes.split_at_checked(64).ok_or_else(|| bad(&"too short"))?;
+        if sha256_hex(json).as_bytes() != digest {
+            return Err(bad(&"its checksum does not match"));
+        }
+        let document: Document = serde_json::from_slice(json).map_err(|error| bad(&error))?;
+        let policy = document.policy.as_deref().map(Policy::parse).transpose().map_err(|error| bad(&error))?;
+        let mut usage = policy.as_ref().map(Usage::new).unwrap_or_default();
+        for (limit, scope, bucket, amount) in &document.usage {
+            let amount = amount.parse::<appliance_wire::Decimal>().and_then(|amount| amount.to_amount(0));
+            usage.restore(*limit, scope, *bucket, amount.map_err(|error| bad(&error))?);
+        }
+        Ok(Self {
+            size: document.size,
+            genesis: document.genesis,
+            policy: policy.map(Arc::new),
+            keys: document.keys.into_iter().map(|key| (key.name.clone(), key)).collect(),
+            usage,
+            frozen: document.frozen,
+            open: document.open,
+            last_boot: document.last_boot,
+            elapsed: document.elapsed,
+            time: document.time,
+            uncounted: false,
+        })
+    }
+}

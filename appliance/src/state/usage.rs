@@ -1,0 +1,237 @@
+//! Sliding windows: what has been accepted within each limit's window, on service time.
+//!
+//! A window is cut into 256 buckets, and everything in a bucket counts until its last moment leaves the window: an
+//! acceptance counts for the stated length and at most 1/256 longer, never shorter.
+
+use std::collections::{HashMap, VecDeque};
+
+use appliance_wire::{Accepted, Amount, Decimal};
+
+use crate::policy::{Limit, Max, Per, Policy};
+
+const BUCKETS: u64 = 256;
+
+/// One amount (or number of signatures) to count under one limit.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Charge {
+    /// Position of the limit in the policy.
+    pub limit: usize,
+    /// The key, watcher or destination it is counted for; empty where one sum serves all.
+    pub scope: String,
+    /// How much.
+    pub amount: Amount,
+}
+
+/// A limit that has too little left.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Spent {
+    /// Position of the limit in the policy.
+    pub limit: usize,
+    /// What it has left.
+    pub remaining: Amount,
+    /// Service time from which enough is left, if nothing more is used; none where it can never be enough.
+    pub frees_at: Option<u64>,
+}
+
+/// What the limits of the policy in force have seen.
+#[derive(Clone, Debug, Default)]
+pub struct Usage {
+    limits: Vec<LimitUsage>,
+}
+
+#[derive(Clone, Debug)]
+struct LimitUsage {
+    window_ms: u64,
+    max: Amount,
+    scopes: HashMap<String, Window>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Window {
+    /// (number of the bucket, what was accepted in it), oldest first.
+    buckets: VecDeque<(u64, Amount)>,
+}
+
+impl Usage {
+    /// Nothing used yet, under this policy's limits.
+    #[must_use]
+    pub fn new(policy: &Policy) -> Self {
+        let limits = policy.limits.iter();
+        Self {
+            limits: limits
+                .map(|limit| LimitUsage { window_ms: limit.window_ms, max: max_of(limit), scopes: HashMap::new() })
+                .collect(),
+        }
+    }
+
+    /// Whether everything fits at service time `now`; the first limit that is spent otherwise.
+    ///
+    /// # Errors
+    /// [`Spent`].
+    pub fn check(&self, charges: &[Charge], now: u64) -> Result<(), Spent> {
+        charges.iter().try_for_each(|charge| {
+            let Some(limit) = self.limits.get(charge.limit) else { return Ok(()) };
+            let used = limit.used(&charge.scope, now);
+            match used.checked_add(charge.amount).filter(|sum| *sum <= limit.max) {
+                Some(_) => Ok(()),
+                None => Err(Spent {
+                    limit: charge.limit,
+                    remaining: limit.max.checked_sub(used).unwrap_or(Amount::ZERO),
+                    frees_at: limit.frees_at(&charge.scope, charge.amount, now),
+                }),
+            }
+        })
+    }
+
+    /// Counts what was accepted at service time `now`.
+    pub fn charge(&mut self, charges: &[Charge], now: u64) {
+        for charge in charges {
+            let Some(limit) = self.limits.get_mut(charge.limit) else { continue };
+            let (width, window_ms) = (limit.bucket_ms(), limit.window_ms);
+            let window = limit.scopes.entry(charge.scope.clone()).or_default();
+            window.forget_before(now, width, window_ms);
+            window.add(now / width, charge.amount);
+        }
+    }
+
+    /// (used, service time at which the oldest part is free again) of a limit for one scope.
+    #[must_use]
+    pub fn used(&self, limit: usize, scope: &str, now: u64) -> (Amount, Option<u64>) {
+        let Some(usage) = self.limits.get(limit) else { return (Amount::ZERO, None) };
+        let oldest = usage.live(scope, now).next().map(|(bucket, _)| usage.leaves_at(*bucket));
+        (usage.used(scope, now), oldest)
+    }
+
+    /// Every bucket: (limit, scope, bucket, amount in base units), for the snapshot.
+    pub(super) fn buckets(&self) -> impl Iterator<Item = (usize, &str, u64, Amount)> {
+        self.limits.iter().enumerate().flat_map(|(place, limit)| {
+            limit.scopes.iter().flat_map(move |(scope, window)| {
+                window.buckets.iter().map(move |(bucket, amount)| (place, scope.as_str(), *bucket, *amount))
+            })
+        })
+    }
+
+    /// Puts a bucket of a snapshot back. Buckets of one window come oldest first.
+    pub(super) fn restore(&mut self, limit: usize, scope: &str, bucket: u64, amount: Amount) {
+        if let Some(limit) = self.limits.get_mut(limit) {
+            limit.scopes.entry(scope.to_owned()).or_default().add(bucket, amount);
+        }
+    }
+}
+
+impl LimitUsage {
+    fn bucket_ms(&self) -> u64 {
+        (self.window_ms / BUCKETS).max(1)
+    }
+
+    /// From when on a bucket no longer counts: its last moment and the window have passed.
+    fn leaves_at(&self, bucket: u64) -> u64 {
+        (bucket + 1).saturating_mul(self.bucket_ms()).saturating_add(self.window_ms)
+    }
+
+    fn live(&self, scope: &str, now: u64) -> impl Iterator<Item = &(u64, Amount)> {
+        let buckets = self.scopes.get(scope).into_iter().flat_map(|window| &window.buckets);
+        buckets.filter(move |(bucket, _)| now < self.leaves_at(*bucket))
+    }
+
+    fn used(&self, scope: &str, now: u64) -> Amount {
+        // A sum that does not fit counts as everything: the limit then has nothing left.
+        self.live(scope, now).try_fold(Amount::ZERO, |sum, (_, amount)| sum.checked_add(*amount)).unwrap_or(self.max)
+    }
+
+    fn frees_at(&self, scope: &str, amount: Amount, now: u64) -> Option<u64> {
+        let room = self.max.checked_sub(amount)?;
+        let mut used = self.used(scope, now);
+        self.live(scope, now).find_map(|(bucket, freed)| {
+            used = used.checked_sub(*freed).unwrap_or(Amount::ZERO);
+            (used <= room).then(|| self.leaves_at(*bucket))
+        })
+    }
+}
+
+impl Window {
+    fn add(&mut self, bucket: u64, amount: Amount) {
+        // Accepted amounts passed `check`, so sums fit; where a changed policy makes them not fit, they stay at the top.
+        let top = |sum: Option<Amount>| sum.unwrap_or(Amount::MAX);
+        match self.buckets.back_mut() {
+            Some((last, sum)) if *last == bucket => *sum = top(sum.checked_add(amount)),
+            _ => self.buckets.push_back((bucket, amount)),
+        }
+    }
+
+    fn forget_before(&mut self, now: u64, width: u64, window_ms: u64) {
+        while let Some((bucket, _)) = self.buckets.front()
+            && now >= (bucket + 1).saturating_mul(width).saturating_add(window_ms)
+        {
+            self.buckets.pop_front();
+        }
+    }
+}
+
+fn max_of(limit: &Limit) -> Amount {
+    match limit.max {
+        Max::Amount(amount) => amount,
+        Max::Signatures(count) => Amount::from_units(count),
+    }
+}
+
+/// What an acceptance counts for, limit by limit, under `policy`.
+///
+/// The fee is a payment of the native asset to nobody in particular: under `per = "destination"` it has a sum of its own.
+///
+/// # Errors
+/// An amount that the asset of the policy cannot express.
+pub fn charges_of(policy: &Policy, accepted: &Accepted) -> Result<Vec<Charge>, String> {
+    let mut charges = Vec::new();
+    for (place, limit) in policy.limits.iter().enumerate() {
+        if !limit.keys.is_empty() && !limit.keys.contains(&accepted.key) {
+            continue;
+        }
+        let mut count = |destination: &str, amount: Amount| {
+            let scope = match limit.per {
+                None => "",
+                Some(Per::Key) => accepted.key.as_str(),
+                Some(Per::Watcher) => &accepted.watcher,
+                Some(Per::Destination) => destination,
+            };
+            add(&mut charges, Charge { limit: place, scope: scope.to_owned(), amount })
+        };
+        let Some(asset) = &limit.asset else {
+            if matches!(limit.max, Max::Signatures(_)) {
+                count("", Amount::from_units(accepted.items.len() as u64))?;
+            }
+            continue;
+        };
+        let units = |amount: &Decimal| {
+            let decimals = policy.asset(asset).map_or(0, |asset| asset.decimals);
+            amount.to_amount(decimals).map_err(|error| error.to_string())
+        };
+        if matches!(limit.max, Max::Signatures(_)) {
+            if accepted.payments.iter().any(|payment| payment.asset == *asset) {
+                count("", Amount::from_units(accepted.items.len() as u64))?;
+            }
+            continue;
+        }
+        for payment in accepted.payments.iter().filter(|payment| payment.asset == *asset) {
+            count(&payment.destination, units(&payment.amount)?)?;
+        }
+        if let Some(fee) = accepted.fee.as_ref().filter(|fee| fee.asset == *asset) {
+            count("fee", units(&fee.amount)?)?;
+        }
+    }
+    Ok(charges)
+}
+
+fn add(charges: &mut Vec<Charge>, charge: Charge) -> Result<(), String> {
+    match charges.iter_mut().find(|other| other.limit == charge.limit && other.scope == charge.scope) {
+        Some(other) => {
+            let sum = other.amount.checked_add(charge.amount);
+            other.amount = sum.ok_or("the sum of its amounts does not fit 256 bits")?;
+        }
+        None => charges.push(charge),
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

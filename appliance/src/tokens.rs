@@ -1,0 +1,271 @@
+//! The tokens: each in a worker process of its own, asked only for what is durable in the log, and never believed.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, PoisonError, RwLock},
+    time::{Duration, Instant},
+};
+
+use appliance_wire::{KeyEntry, LogKey, UnsignedCheckpoint};
+use hsm_drivers::{
+    Disposition, Error,
+    worker::{Request, Response},
+};
+use hsm_types::{KeyLabel, PublicKey, RawSignature, ToSign, VerifiedSignature, Verifier};
+use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
+
+use crate::{
+    audit::{Failure, Intent, VerifiedSignatures, read_public_key},
+    config::Config,
+    freezes::Freezes,
+    metrics::Metrics,
+};
+
+mod supervisor;
+mod token;
+
+pub use token::{Token, TokenState};
+
+/// Label of the log key in the token that holds it.
+pub const LOG_KEY: &str = "chancery-log";
+/// Label of the key self-tests sign with. No policy can name it.
+pub const SELF_TEST_KEY: &str = "chancery-self-test";
+
+/// After this a call is given up and its worker ended.
+const CALL_DEADLINE: Duration = Duration::from_secs(60);
+const RETRY_AFTER_S: u64 = 2;
+
+/// All tokens, and the keys known to be in them.
+#[derive(Debug)]
+pub struct Tokens {
+    tokens: BTreeMap<String, Arc<Token>>,
+    ring: Arc<Ring>,
+    freezes: Arc<Freezes>,
+    metrics: Arc<Metrics>,
+}
+
+/// Keys of the log: where they are, and what verifies what comes from there.
+#[derive(Debug, Default)]
+pub(crate) struct Ring {
+    keys: RwLock<HashMap<KeyLabel, RingKey>>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct RingKey {
+    pub(crate) token: String,
+    pub(crate) verifier: Verifier,
+    pub(crate) encoded: Arc<[u8]>,
+}
+
+impl Ring {
+    pub(crate) fn key(&self, label: &KeyLabel) -> Option<RingKey> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).get(label).cloned()
+    }
+
+    /// Keys pinned for one token.
+    pub(crate) fn of_token(&self, token: &str) -> Vec<(KeyLabel, PublicKey)> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let keys = keys.iter().filter(|(_, key)| key.token == token);
+        keys.map(|(label, key)| (label.clone(), key.verifier.public_key().clone())).collect()
+    }
+}
+
+impl Tokens {
+    /// The configured tokens, none of them open yet.
+    #[must_use]
+    pub fn new(config: &Config, freezes: Arc<Freezes>, metrics: Arc<Metrics>) -> Self {
+        let ring = Arc::new(Ring::default());
+        let tokens = config.tokens.iter().map(|token| {
+            let token = Arc::new(Token::new(token.name.clone()));
+            (token.name().to_owned(), token)
+        });
+        Self { tokens: tokens.collect(), ring, freezes, metrics }
+    }
+
+    /// Starts a supervisor for each. They open in the background, and check the keys known so far; see
+    /// [`Token::state`].
+    pub fn open(&self, config: &Arc<Config>) {
+        for place in 0..config.tokens.len() {
+            if let Some(token) = config.tokens.get(place).and_then(|token| self.tokens.get(&token.name)) {
+                supervisor::spawn(Arc::clone(config), place, Arc::clone(token), Arc::clone(&self.ring));
+            }
+        }
+    }
+
+    /// Adds keys of the log.
+    ///
+    /// # Errors
+    /// An entry's public key cannot be read.
+    pub fn know<'a>(&self, keys: impl Iterator<Item = &'a KeyEntry>) -> Result<(), String> {
+        for key in keys {
+            let public_key = read_public_key(key.algorithm, &key.public_key)?;
+            let encoded = public_key.to_bytes().into();
+            let ring_key = RingKey { token: key.token.clone(), verifier: Verifier::new(public_key), encoded };
+            self.ring.keys.write().unwrap_or_else(PoisonError::into_inner).insert(key.name.clone(), ring_key);
+        }
+        Ok(())
+    }
+
+    /// Every token.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Token>> {
+        self.tokens.values()
+    }
+
+    /// The token of this name.
+    #[must_use]
+    pub fn token(&self, name: &str) -> Option<&Arc<Token>> {
+        self.tokens.get(name)
+    }
+
+    /// Whether a signature with this key can be asked for now.
+    ///
+    /// # Errors
+    /// Why not; nothing was asked.
+    pub fn ready(&self, key: &KeyLabel) -> Result<(), Failure> {
+        self.token_of(key)?.1.ready(key).map_err(not_sent)
+    }
+
+    /// Signs all items of a durable acceptance, and verifies each signature under the key the log pins.
+    ///
+    /// # Errors
+    /// No signature was released, though one may exist ([`Failure::outcome_unknown`]).
+    pub async fn sign(&self, intent: &Intent) -> Result<VerifiedSignatures, Failure> {
+        let (ring_key, token) = self.token_of(intent.signing_key())?;
+        token.ready(intent.signing_key()).map_err(not_sent)?;
+        // The last look before the device: a freeze that came meanwhile wins.
+        if self.freezes.check(intent.watcher(), intent.signing_key()).is_err() {
+            return Err(not_sent("it was frozen before the token was asked".to_owned()));
+        }
+        let started = Instant::now();
+        let raw = sign_in(token, intent.signing_key(), intent.inputs().to_vec()).await?;
+        self.metrics.token_signed(token.name(), raw.len() as u64, started.elapsed());
+        let verified = verify(&ring_key, intent.inputs(), &raw).inspect_err(|failure| {
+            self.metrics.wrong_signature(token.name());
+            tracing::error!(token = token.name(), key = %intent.signing_key(), reason = failure.reason, "a wrong signature");
+        })?;
+        VerifiedSignatures::of(intent, verified)
+    }
+
+    /// Signs a checkpoint with the log key of `token`.
+    ///
+    /// # Errors
+    /// The token cannot sign, or gave something else than a signature of the log key.
+    pub async fn sign_checkpoint(
+        &self,
+        token: &str,
+        key: &LogKey,
+        unsigned: UnsignedCheckpoint,
+    ) -> Result<appliance_wire::Checkpoint, String> {
+        let token = self.tokens.get(token).ok_or_else(|| format!("no token is called {token}"))?;
+        let label = reserved(LOG_KEY)?;
+        let input = ToSign::Message(unsigned.text().into_bytes());
+        let raw = sign_in(token, &label, vec![input]).await.map_err(|failure| failure.reason)?;
+        let [raw] = raw.as_slice() else { return Err("the token gave no signature".to_owned()) };
+        unsigned.sign(key, &raw.0).map_err(|error| error.to_string())
+    }
+
+    /// Proves that a token signs, with a key and a digest that can never be a transaction's.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub async fn self_test(&self, token: &Token) -> Result<(), String> {
+        let label = reserved(SELF_TEST_KEY)?;
+        let public_key = token.self_test_key().ok_or_else(|| token.down_reason())?;
+        let mut salt = [0; 16];
+        rustix::rand::getrandom(&mut salt, rustix::rand::GetRandomFlags::empty()).map_err(|error| error.to_string())?;
+        let input = self_test_input(&public_key, &salt);
+        let raw = sign_in(token, &label, vec![input.clone()]).await.map_err(|failure| failure.reason)?;
+        let [raw] = raw.as_slice() else { return Err("the token gave no signature".to_owned()) };
+        Verifier::new(public_key).verify(&input, raw).map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    /// The public key of `label` in `token`, as the token gives it after its attributes were checked.
+    ///
+    /// # Errors
+    /// There is none, or it may not serve.
+    pub async fn public_key(&self, token: &str, label: &KeyLabel) -> Result<PublicKey, String> {
+        let token = self.tokens.get(token).ok_or_else(|| format!("no token is called {token}"))?;
+        match call(token, Request::PublicKey(label.clone())).await {
+            Ok(Response::PublicKey(public_key)) => Ok(public_key),
+            Ok(_) => Err("the worker answered something else".to_owned()),
+            Err(failure) => Err(failure.reason),
+        }
+    }
+
+    fn token_of(&self, key: &KeyLabel) -> Result<(RingKey, &Arc<Token>), Failure> {
+        let ring_key = self.ring.key(key).ok_or_else(|| not_sent(format!("key {key} has no entry in the log")))?;
+        let missing = || not_sent(format!("token {} of key {key} is not configured", ring_key.token));
+        let token = self.tokens.get(&ring_key.token).ok_or_else(missing)?;
+        Ok((ring_key, token))
+    }
+}
+
+fn verify(
+    key: &RingKey,
+    inputs: &[ToSign],
+    raw: &[RawSignature],
+) -> Result<Vec<(VerifiedSignature, Vec<u8>)>, Failure> {
+    let signatures = inputs.iter().zip(raw);
+    signatures
+        .map(|(input, raw)| {
+            let verified = key.verifier.verify(input, raw).map_err(|error| Failure {
+                reason: format!("the token's answer was discarded: {error}"),
+                outcome_unknown: true,
+                retry_after_s: RETRY_AFTER_S,
+            })?;
+            Ok((verified, key.encoded.to_vec()))
+        })
+        .collect()
+}
+
+async fn sign_in(token: &Token, key: &KeyLabel, inputs: Vec<ToSign>) -> Result<Vec<RawSignature>, Failure> {
+    match call(token, Request::Sign { key: key.clone(), inputs }).await? {
+        Response::Signatures(signatures) => Ok(signatures),
+        Response::Info(_) | Response::PublicKey(_) => Err(Failure {
+            reason: "the worker answered something else".to_owned(),
+            outcome_unknown: true,
+            retry_after_s: RETRY_AFTER_S,
+        }),
+    }
+}
+
+async fn call(token: &Token, request: Request) -> Result<Response, Failure> {
+    let worker = token.worker().ok_or_else(|| not_sent(token.down_reason()))?;
+    let (answer, answered) = oneshot::channel();
+    worker.call(request, move |result| {
+        let _ = answer.send(result);
+    });
+    match tokio::time::timeout(CALL_DEADLINE, answered).await {
+        Ok(Ok(result)) => result.map_err(|error| failure(&error)),
+        Ok(Err(_)) => Err(failure(&Error::WorkerGone { reason: "it ended without an answer".to_owned() })),
+        Err(_) => {
+            worker.kill();
+            let reason = format!("no answer within {} s; the worker was ended", CALL_DEADLINE.as_secs());
+            Err(failure(&Error::WorkerGone { reason }))
+        }
+    }
+}
+
+fn failure(error: &Error) -> Failure {
+    let outcome_unknown = error.disposition() == Disposition::OutcomeUnknown;
+    Failure { reason: error.to_string(), outcome_unknown, retry_after_s: RETRY_AFTER_S }
+}
+
+fn not_sent(reason: String) -> Failure {
+    Failure { reason, outcome_unknown: false, retry_after_s: RETRY_AFTER_S }
+}
+
+/// What a self-test signs: domain-separated, fresh every time.
+pub(crate) fn self_test_input(public_key: &PublicKey, salt: &[u8]) -> ToSign {
+    let message = [b"chancery self-test v1\0".as_slice(), salt].concat();
+    if public_key.algorithm().signs_digests() {
+        ToSign::Digest(hsm_types::Digest(Sha256::digest(&message).into()))
+    } else {
+        ToSign::Message(message)
+    }
+}
+
+pub(crate) fn reserved(label: &str) -> Result<KeyLabel, String> {
+    label.parse().map_err(|error: hsm_types::BadKeyLabel| error.to_string())
+}

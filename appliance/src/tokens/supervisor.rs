@@ -1,0 +1,157 @@
+//! The thread that keeps one token open: starts its worker, checks the keys, and starts over when the worker ends.
+
+use std::{
+    collections::BTreeMap,
+    os::unix::process::CommandExt,
+    process::Command,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
+
+use hsm_drivers::{
+    Error,
+    worker::{Driver, Opening, Request, Response, Worker},
+};
+use hsm_types::{KeyLabel, PublicKey, Verifier};
+
+use super::{
+    Ring, SELF_TEST_KEY, reserved, self_test_input,
+    token::{Token, TokenState, Up},
+};
+use crate::config::{Config, DriverConfig, TokenConfig};
+
+const OPEN_DEADLINE: Duration = Duration::from_secs(20);
+const CALL_DEADLINE: Duration = Duration::from_secs(20);
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Runs for the life of the process.
+pub(super) fn spawn(config: Arc<Config>, place: usize, token: Arc<Token>, ring: Arc<Ring>) {
+    let supervised = Arc::clone(&token);
+    let thread = thread::Builder::new().name(format!("token-{}", token.name()));
+    let spawned = thread.spawn(move || {
+        if let Some(settings) = config.tokens.get(place) {
+            supervise(&config, settings, &supervised, &ring);
+        }
+    });
+    if let Err(error) = spawned {
+        token.set(TokenState::Sealed { reason: format!("no thread for it: {error}") });
+    }
+}
+
+fn supervise(config: &Config, settings: &TokenConfig, token: &Token, ring: &Ring) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match open(config, settings, token.name(), ring) {
+            Ok(up) => {
+                let up = Arc::new(up);
+                tracing::info!(token = token.name(), serial = up.info.serial, "the token is open");
+                token.set(TokenState::Up(Arc::clone(&up)));
+                pause = FIRST_PAUSE;
+                let reason = up.worker.wait();
+                tracing::warn!(token = token.name(), reason, "the token's worker ended");
+                token.set(TokenState::Down { reason });
+            }
+            Err(Refused { reason, needs_operator: true }) => {
+                tracing::error!(token = token.name(), reason, "the token is left alone until an operator acts");
+                return token.set(TokenState::Sealed { reason });
+            }
+            Err(Refused { reason, needs_operator: false }) => {
+                tracing::warn!(token = token.name(), reason, "the token does not open");
+                token.set(TokenState::Down { reason });
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+        thread::sleep(pause);
+    }
+}
+
+struct Refused {
+    reason: String,
+    needs_operator: bool,
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self { reason: error.to_string(), needs_operator: error.needs_operator() }
+    }
+}
+
+/// Starts a worker and proves the token before anyone may use it: its keys are those of the log, and it signs.
+fn open(config: &Config, settings: &TokenConfig, name: &str, ring: &Ring) -> Result<Up, Refused> {
+    let sealed = |reason: String| Refused { reason, needs_operator: true };
+    let secret = settings.secret.read(name).map_err(|error| sealed(error.to_string()))?;
+    let driver = match &settings.driver {
+        DriverConfig::Pkcs11 { module, label, serial } => {
+            Driver::Pkcs11 { module: module.clone(), label: label.clone(), serial: serial.clone(), pin: secret }
+        }
+        DriverConfig::Yubihsm { connector, authentication_key } => {
+            Driver::Yubihsm { connector: connector.clone(), authentication_key: *authentication_key, password: secret }
+        }
+    };
+    let opening = Opening { driver, sessions: settings.sessions };
+    let (worker, info) = Worker::start(command(config, settings)?, opening, OPEN_DEADLINE)?;
+    let self_test = reserved(SELF_TEST_KEY).map_err(sealed)?;
+    let self_test_key = public_key(&worker, &self_test)?;
+    prove(&worker, &self_test, &self_test_key)?;
+    let mut unfit = BTreeMap::new();
+    for (label, pinned) in ring.of_token(name) {
+        let reason = match public_key(&worker, &label) {
+            Ok(found) if found == pinned => continue,
+            Ok(found) => format!("the log pins public key {pinned}, the token now has {found}"),
+            Err(refused) => refused.reason,
+        };
+        tracing::error!(token = name, key = %label, reason, "a key may not serve");
+        unfit.insert(label, reason);
+    }
+    Ok(Up { worker, info, unfit, self_test_key })
+}
+
+/// This program again, as the worker, with the token's environment and no other.
+fn command(config: &Config, settings: &TokenConfig) -> Result<Command, Refused> {
+    let program = std::env::current_exe()
+        .map_err(|error| Refused { reason: format!("finding this program: {error}"), needs_operator: false })?;
+    let mut command = Command::new(program);
+    command.arg0("chancery").arg("token-worker").env_clear().envs(&settings.environment);
+    // Relative paths in a config are relative to it, also those the module reads from its environment.
+    command.current_dir(&config.directory);
+    Ok(command)
+}
+
+fn prove(worker: &Worker, label: &KeyLabel, public_key: &PublicKey) -> Result<(), Refused> {
+    let input = self_test_input(public_key, b"at opening");
+    let request = Request::Sign { key: label.clone(), inputs: vec![input.clone()] };
+    let Response::Signatures(signatures) = call(worker, request)? else { return Err(nonsense()) };
+    let [signature] = signatures.as_slice() else { return Err(nonsense()) };
+    Verifier::new(public_key.clone()).verify(&input, signature).map(|_| ()).map_err(|error| Refused {
+        reason: format!("its self-test signature is wrong: {error}"),
+        needs_operator: false,
+    })
+}
+
+fn public_key(worker: &Worker, label: &KeyLabel) -> Result<PublicKey, Refused> {
+    match call(worker, Request::PublicKey(label.clone()))? {
+        Response::PublicKey(public_key) => Ok(public_key),
+        Response::Info(_) | Response::Signatures(_) => Err(nonsense()),
+    }
+}
+
+fn call(worker: &Worker, request: Request) -> Result<Response, Refused> {
+    let (answer, answered) = mpsc::sync_channel(1);
+    worker.call(request, move |result| {
+        let _ = answer.send(result);
+    });
+    match answered.recv_timeout(CALL_DEADLINE) {
+        Ok(result) => Ok(result?),
+        Err(_) => {
+            worker.kill();
+            let reason = format!("no answer within {} s", CALL_DEADLINE.as_secs());
+            Err(Refused { reason, needs_operator: false })
+        }
+    }
+}
+
+fn nonsense() -> Refused {
+    Refused { reason: "the worker answered something else".to_owned(), needs_operator: false }
+}

@@ -1,0 +1,127 @@
+//! The admin listener: HTTP/1.1 over a Unix socket. Who may open the socket may freeze and look; all else needs
+//! officers, and that is the core's to judge.
+
+use std::{path::Path, sync::Arc};
+
+use appliance_wire::Scope;
+use axum::{
+    Router,
+    extract::{Request, State},
+    response::Response,
+    routing::{get, post},
+};
+use serde::Deserialize;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Limits, TransportError,
+    answers::{finished, json},
+    connections::{Protocol, accept_until, serve},
+    watcher_api::body::{Bodies, parse},
+};
+use crate::{operations::Operations, refusal::Refusal};
+
+pub(super) mod socket;
+
+use socket::Socket;
+
+/// A bound admin listener; its socket is removed when it is dropped.
+#[derive(Debug)]
+pub struct Admin {
+    socket: Socket,
+    limits: Limits,
+}
+
+impl Admin {
+    /// Makes the socket at `path`, for owner and group.
+    ///
+    /// # Errors
+    /// A path that is taken or cannot be used, with what to do about it.
+    pub fn bind(path: &Path, limits: Limits) -> Result<Self, TransportError> {
+        Ok(Self { socket: Socket::bind(path)?, limits })
+    }
+
+    /// Serves until `stop`, then finishes what was begun.
+    pub async fn serve(self, operations: Arc<Operations>, stop: CancellationToken) {
+        let router = router(operations, &self.limits);
+        self.serve_router(router, stop).await;
+    }
+
+    async fn serve_router(self, router: Router, stop: CancellationToken) {
+        let (limits, ended) = (Arc::new(self.limits), stop.clone());
+        let (listener, _file) = self.socket.into_parts();
+        accept_until(
+            listener,
+            &limits,
+            &stop,
+            || {},
+            |stream, slot| {
+                let (router, limits, stop) = (router.clone(), Arc::clone(&limits), ended.clone());
+                async move {
+                    let _slot = slot;
+                    serve(stream, Protocol::Http1, router, None, &limits, &stop).await;
+                }
+            },
+        )
+        .await;
+    }
+}
+
+type Answer = Result<Response, Refusal>;
+
+#[derive(Clone, Debug)]
+struct Api {
+    operations: Arc<Operations>,
+    bodies: Bodies,
+}
+
+fn router(operations: Arc<Operations>, limits: &Limits) -> Router {
+    let refusals = Arc::clone(&operations);
+    let routes = Router::new()
+        .route("/status", get(status))
+        .route("/freeze", post(freeze))
+        .route("/unfreeze", post(unfreeze))
+        .route("/policy", post(install_policy))
+        .with_state(Api { operations, bodies: Bodies::new(limits) });
+    finished(routes, move |code| refusals.count_refusal(code))
+}
+
+/// Body of `POST /freeze` and `POST /unfreeze`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    what: Scope,
+    reason: String,
+}
+
+/// Body of `POST /policy`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    document: String,
+}
+
+async fn status(State(api): State<Api>) -> Response {
+    json(&api.operations.status().await)
+}
+
+async fn freeze(State(api): State<Api>, request: Request) -> Answer {
+    let Change { what, reason } = api.bodies.read_small(request).await?;
+    api.operations.freeze(what, reason).await?;
+    Ok(json(&json!({ "state": "frozen" })))
+}
+
+async fn unfreeze(State(api): State<Api>, request: Request) -> Answer {
+    let Change { what, reason } = api.bodies.read_small(request).await?;
+    api.operations.unfreeze(what, reason).await?;
+    Ok(json(&json!({ "state": "active" })))
+}
+
+async fn install_policy(State(api): State<Api>, request: Request) -> Answer {
+    let Document { document } = parse(&api.bodies.read(request).await?)?;
+    Ok(json(&api.operations.install_policy(document).await?))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! What every answer of every listener has in common.
+
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    task::Poll,
+};
+
+use appliance_wire::ProblemCode;
+use axum::{
+    Router,
+    extract::Request,
+    middleware::{Next, from_fn},
+    response::{IntoResponse, Response},
+};
+use hyper::{
+    StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue},
+};
+use serde::Serialize;
+
+use super::problem::{Refused, internal};
+use crate::refusal::Refusal;
+
+/// `routes`, whose every answer is of our form: no other path, no other method, no panic ends otherwise than as a
+/// problem. `count` is told each problem that leaves, once.
+pub(super) fn finished(routes: Router, count: impl Fn(ProblemCode) + Clone + Send + Sync + 'static) -> Router {
+    routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed).layer(from_fn(
+        move |request: Request, next: Next| {
+            let count = count.clone();
+            async move {
+                let mut response = without_panic(request, next).await;
+                response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                if let Some(Refused(code)) = response.extensions().get() {
+                    count(*code);
+                }
+                response
+            }
+        },
+    ))
+}
+
+/// A panic costs its request, not the connection that carries others.
+async fn without_panic(request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let mut answer = pin!(next.run(request));
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
+        Ok(polled) => polled,
+        Err(_) => {
+            tracing::error!(%method, path, "a request ended in a panic");
+            Poll::Ready(internal().into_response())
+        }
+    })
+    .await
+}
+
+async fn not_found() -> Refusal {
+    Refusal::new(ProblemCode::NotFound, "nothing is at this path: see /openapi.json for what there is")
+}
+
+async fn method_not_allowed() -> Refusal {
+    Refusal::new(ProblemCode::MethodNotAllowed, "use a method that the header `allow` names")
+}
+
+/// `200` with a compact JSON body.
+pub(super) fn json(answer: &impl Serialize) -> Response {
+    json_with(StatusCode::OK, answer)
+}
+
+/// A compact JSON body with another status.
+pub(super) fn json_with(status: StatusCode, answer: &impl Serialize) -> Response {
+    match serde_json::to_vec(answer) {
+        Ok(body) => stored_json(status, body),
+        Err(error) => {
+            tracing::error!(%error, "an answer has no JSON form");
+            internal().into_response()
+        }
+    }
+}
+
+/// A body that is JSON already.
+pub(super) fn stored_json(status: StatusCode, body: impl IntoResponse) -> Response {
+    (status, [(CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use axum::{body::Body, routing::get};
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::transport::testing::Answer;
+
+    async fn broken() {
+        panic!("on purpose");
+    }
+
+    #[tokio::test]
+    async fn every_refusal_is_a_problem_and_is_counted_once() {
+        let counted = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&counted);
+        let routes =
+            Router::new().route("/good", get(|| async { json(&"good") }).put(|| async {})).route("/panic", get(broken));
+        let router = finished(routes, move |code| seen.lock().unwrap().push(code));
+        let cases = [
+            ("GET", "/good", 200, None),
+            ("HEAD", "/good", 200, None),
+            ("GET", "/absent", 404, Some(ProblemCode::NotFound)),
+            ("GET", "/good/", 404, Some(ProblemCode::NotFound)),
+            ("GET", "//good", 404, Some(ProblemCode::NotFound)),
+            ("GET", "/x/../good", 404, Some(ProblemCode::NotFound)),
+            ("DELETE", "/good", 405, Some(ProblemCode::MethodNotAllowed)),
+            ("BREW", "/good", 405, Some(ProblemCode::MethodNotAllowed)),
+            ("OPTIONS", "*", 404, Some(ProblemCode::NotFound)),
+            ("GET", "/panic", 500, Some(ProblemCode::Internal)),
+        ];
+        for (method, path, status, problem) in cases {
+            let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+            let answer = Answer::read(router.clone().oneshot(request).await.unwrap()).await;
+            assert_eq!(answer.status, status, "{method} {path}");
+            assert_eq!(answer.header("cache-control"), "no-store");
+            assert_eq!(answer.header("allow"), if status == 405 { "GET,HEAD,PUT" } else { "" });
+            if let Some(code) = problem {
+                assert_eq!(answer.problem(), code.name());
+            }
+            assert_eq!(counted.lock().unwrap().pop(), problem);
+        }
+    }
+}

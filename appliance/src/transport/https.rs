@@ -1,0 +1,147 @@
+//! The watcher listener: TCP, TLS 1.3, a client certificate of the configured CA.
+//!
+//! What TLS proves is looked up again in the policy for every request; here it only opens the door.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::Router;
+use rustls::ServerConnection;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::timeout,
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Limits, TlsFiles, TransportError,
+    connections::{Peers, Protocol, Slot, accept_until, serve},
+    tls, watcher_api,
+};
+use crate::{operations::Operations, principal::Peer};
+
+/// A bound watcher listener.
+pub struct Https {
+    listener: TcpListener,
+    address: SocketAddr,
+    acceptor: TlsAcceptor,
+    limits: Limits,
+}
+
+/// What becomes of connections, for the count.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Event {
+    /// Over the bounds, or no certificate we accept.
+    TurnedAway,
+    Opened,
+    Closed,
+}
+
+impl Https {
+    /// Listens on `address`; port 0 means any free one.
+    ///
+    /// # Errors
+    /// An address or file that cannot be used, with what to do about it.
+    pub async fn bind(address: SocketAddr, files: &TlsFiles, limits: Limits) -> Result<Self, TransportError> {
+        let config = tls::server_config(files)?;
+        let refused = |source| TransportError::Address { address, source };
+        let listener = TcpListener::bind(address).await.map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        Ok(Self { listener, address, acceptor: TlsAcceptor::from(Arc::new(config)), limits })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves the watcher API until `stop`, then finishes what was begun.
+    pub async fn serve(self, operations: Arc<Operations>, stop: CancellationToken) {
+        let router = watcher_api::router(&operations, &self.limits);
+        let count = move |event| match event {
+            Event::TurnedAway => operations.count_unauthenticated(),
+            Event::Opened => operations.connection_opened(),
+            Event::Closed => operations.connection_closed(),
+        };
+        self.serve_router(router, count, stop).await;
+    }
+
+    async fn serve_router(
+        self,
+        router: Router,
+        tell: impl Fn(Event) + Clone + Send + Sync + 'static,
+        stop: CancellationToken,
+    ) {
+        let door = Door {
+            acceptor: self.acceptor,
+            peers: Peers::new(self.limits.connections_per_peer),
+            limits: Arc::new(self.limits.clone()),
+            router,
+            tell,
+            stop: stop.clone(),
+        };
+        let turn_away = || (door.tell)(Event::TurnedAway);
+        accept_until(self.listener, &self.limits, &stop, turn_away, |stream, slot| door.clone().admit(stream, slot))
+            .await;
+    }
+}
+
+impl std::fmt::Debug for Https {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Https").field("address", &self.address).finish_non_exhaustive()
+    }
+}
+
+/// All that the connections share.
+#[derive(Clone)]
+struct Door<T> {
+    acceptor: TlsAcceptor,
+    peers: Peers,
+    limits: Arc<Limits>,
+    router: Router,
+    tell: T,
+    stop: CancellationToken,
+}
+
+impl<T: Fn(Event) + Send + Sync> Door<T> {
+    async fn admit(self, stream: TcpStream, mut slot: Slot) {
+        let Some((stream, peer)) = self.handshake(stream).await else {
+            return (self.tell)(Event::TurnedAway);
+        };
+        slot.handshake_done();
+        let Some(_place) = self.peers.admit(peer.spki_sha256) else {
+            tracing::warn!("a client key has too many connections open; its new one is closed");
+            return (self.tell)(Event::TurnedAway);
+        };
+        (self.tell)(Event::Opened);
+        let protocol = protocol(stream.get_ref().1);
+        serve(stream, protocol, self.router, Some(peer), &self.limits, &self.stop).await;
+        (self.tell)(Event::Closed);
+    }
+
+    async fn handshake(&self, stream: TcpStream) -> Option<(TlsStream<TcpStream>, Peer)> {
+        let stream = match timeout(self.limits.handshake, self.acceptor.accept(stream)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a TLS handshake failed");
+                return None;
+            }
+            Err(_) => {
+                tracing::debug!("a TLS handshake took too long");
+                return None;
+            }
+        };
+        let certificate = stream.get_ref().1.peer_certificates()?.first()?;
+        let peer = tls::peer(certificate).inspect_err(|error| tracing::warn!(%error, "unreadable client certificate"));
+        let peer = peer.ok()?;
+        Some((stream, peer))
+    }
+}
+
+fn protocol(connection: &ServerConnection) -> Protocol {
+    if connection.alpn_protocol() == Some(tls::HTTP_2) { Protocol::Http2 } else { Protocol::Http1 }
+}
+
+#[cfg(test)]
+mod tests;

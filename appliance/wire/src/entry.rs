@@ -1,0 +1,271 @@
+//! Entries of the audit log: the only truth. What a request, a budget or a freeze is, is read from these.
+
+use hsm_types::{Algorithm, KeyLabel};
+use serde::{Deserialize, Serialize};
+
+use crate::{Decimal, Item, ItemSignature, RequestId, Transfer};
+
+/// One entry; its canonical form (RFC 8785) is a leaf of the tree.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Entry {
+    /// Position in the log, from 0.
+    pub index: u64,
+    /// Wall time, RFC 3339 with microseconds, UTC. For people and for `hours`.
+    pub time: String,
+    /// Service time in milliseconds: what windows run on. Never goes back.
+    pub elapsed: u64,
+    /// Version of the policy that decided; 0 before the first.
+    pub policy: u64,
+    /// 16 random bytes, hexadecimal: a leaf hash gives nothing away.
+    pub salt: String,
+    /// What happened.
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// What happened.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Body {
+    /// The log begins.
+    Genesis(Genesis),
+    /// The appliance started.
+    Boot(Boot),
+    /// A policy was installed.
+    Policy(PolicyEntry),
+    /// A key was bound to its public key, for ever.
+    Key(KeyEntry),
+    /// A request was charged and bound.
+    Accepted(Accepted),
+    /// Its signatures.
+    Signed(Signed),
+    /// The token failed after an acceptance; the request can be tried again.
+    Failed(Failed),
+    /// An accepted request is no longer allowed; its budget stays spent.
+    Lapsed(Lapsed),
+    /// A request was refused.
+    Denied(Denied),
+    /// A freeze began.
+    Frozen(Frozen),
+    /// A freeze ended.
+    Unfrozen(Unfrozen),
+}
+
+/// Entry 0.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Genesis {
+    /// Origin line of every checkpoint.
+    pub origin: String,
+    /// The C2SP verifier key of the log.
+    pub log_key: String,
+    /// Label of the log key in the token.
+    pub log_key_label: KeyLabel,
+    /// The token that holds it.
+    pub token: String,
+    /// `production` or `development`.
+    pub profile: String,
+}
+
+/// A start of the appliance.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Boot {
+    /// The kernel's boot id: service time goes on by the boot clock while it stays the same.
+    pub boot_id: String,
+    /// CLOCK_BOOTTIME at this entry, in milliseconds.
+    pub boot_time: u64,
+    /// Wall time less CLOCK_BOOTTIME, in milliseconds, as trusted in this boot of the machine.
+    pub wall_offset: i64,
+    /// SHA-256 of the program file.
+    pub program_sha256: String,
+    /// SHA-256 of `chancery.toml`.
+    pub config_sha256: String,
+    /// The tokens found.
+    pub tokens: Vec<BootToken>,
+    /// Bytes of an incomplete last line that were cut from `log.jsonl`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_bytes: Option<u64>,
+}
+
+/// A token as found at start.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct BootToken {
+    /// Its name in the config.
+    pub name: String,
+    /// Its serial number; absent where it did not open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    /// SHA-256 of the PKCS#11 module.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module_sha256: Option<String>,
+}
+
+/// An installed policy, whole.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct PolicyEntry {
+    /// Its version; strictly increasing.
+    pub version: u64,
+    /// SHA-256 of the document.
+    pub sha256: String,
+    /// The document, byte for byte.
+    pub document: String,
+}
+
+/// A key's identity.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct KeyEntry {
+    /// Its name: the label in the token.
+    pub name: KeyLabel,
+    /// Its algorithm.
+    pub algorithm: Algorithm,
+    /// Compressed SEC1 or 32-byte Ed25519, hexadecimal.
+    pub public_key: String,
+    /// Its evidence level, fixed.
+    pub evidence: String,
+    /// The token it was found in.
+    pub token: String,
+}
+
+/// An acceptance: budget is spent here, and never given back.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Accepted {
+    /// Who asked.
+    pub watcher: String,
+    /// The request.
+    pub request_id: RequestId,
+    /// SHA-256 of the request's canonical body.
+    pub content: String,
+    /// The key family.
+    pub key: KeyLabel,
+    /// Evidence level decided on; amounts of `declared` are the watcher's word.
+    pub evidence: String,
+    /// Whether the amounts below were read by the appliance itself.
+    pub amounts_verified: bool,
+    /// What is to be signed.
+    pub items: Vec<Item>,
+    /// The transfer as given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<Transfer>,
+    /// The payments decided on, one a destination.
+    pub payments: Vec<Payment>,
+    /// The fee decided on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee: Option<Fee>,
+    /// The rules that matched.
+    pub rules: Vec<String>,
+    /// As given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+}
+
+/// What one destination gets.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Payment {
+    /// The asset.
+    pub asset: String,
+    /// The destination, in the chain's normal form.
+    pub destination: String,
+    /// In the asset's main unit.
+    pub amount: Decimal,
+}
+
+/// What the network gets.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Fee {
+    /// The chain's native asset.
+    pub asset: String,
+    /// In its main unit.
+    pub amount: Decimal,
+}
+
+/// The signatures of an accepted request.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Signed {
+    /// Who asked.
+    pub watcher: String,
+    /// The request.
+    pub request_id: RequestId,
+    /// Index of its acceptance.
+    pub accepted: u64,
+    /// One for each item; `der` is left out, it follows from the rest.
+    pub signatures: Vec<ItemSignature>,
+}
+
+/// An attempt that gave no signatures.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Failed {
+    /// Who asked.
+    pub watcher: String,
+    /// The request.
+    pub request_id: RequestId,
+    /// Index of its acceptance.
+    pub accepted: u64,
+    /// What failed, in the driver's words.
+    pub reason: String,
+    /// Whether the token may have made a signature nobody saw.
+    pub outcome_unknown: bool,
+}
+
+/// The end of an accepted request that may no longer be signed.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Lapsed {
+    /// Who asked.
+    pub watcher: String,
+    /// The request.
+    pub request_id: RequestId,
+    /// Index of its acceptance.
+    pub accepted: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// A refusal of an authenticated watcher.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Denied {
+    /// Who asked.
+    pub watcher: String,
+    /// The request.
+    pub request_id: RequestId,
+    /// SHA-256 of the request's canonical body.
+    pub content: String,
+    /// The problem code.
+    pub code: String,
+    /// The rule or limit that decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// The sentence the watcher got.
+    pub detail: String,
+}
+
+/// What a freeze covers.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(tag = "scope", content = "name", rename_all = "lowercase")]
+pub enum Scope {
+    /// The whole appliance.
+    All,
+    /// One key with its children.
+    Key(String),
+    /// One watcher.
+    Watcher(String),
+}
+
+/// A freeze.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Frozen {
+    /// What is frozen.
+    pub what: Scope,
+    /// `admin`, or the watcher that froze itself.
+    pub by: String,
+    /// Why, in that person's words.
+    pub reason: String,
+}
+
+/// The end of a freeze.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Unfrozen {
+    /// What is free again.
+    pub what: Scope,
+    /// Who did it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+}

@@ -1,0 +1,46 @@
+//! The seam between the appliance and its devices.
+
+use hsm_types::{KeyLabel, PublicKey, RawSignature, ToSign};
+
+use crate::Error;
+
+/// One logged-in session of one HSM, owned by one thread.
+///
+/// A value of a type with this trait *is* logged in: there is no `open`, `login` or `close`. `&mut` says exclusive use,
+/// because a signature is two or three calls that share state on the token. Callers name keys by label; object handles
+/// and object ids stay inside.
+pub trait Device: Send {
+    /// What the device says about itself.
+    fn info(&mut self) -> Result<DeviceInfo, Error>;
+
+    /// The public key of `key`, after its attributes were read back and found fit to serve.
+    ///
+    /// # Errors
+    /// [`Error::KeyUnfit`] lists every deviation from what a serving key must be.
+    fn public_key(&mut self, key: &KeyLabel) -> Result<PublicKey, Error>;
+
+    /// One signature, unverified.
+    ///
+    /// # Errors
+    /// [`Error::disposition`] says whether a signature can exist.
+    fn sign(&mut self, key: &KeyLabel, input: &ToSign) -> Result<RawSignature, Error>;
+}
+
+/// What a device says about itself, and what its driver can carry.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DeviceInfo {
+    /// `pkcs11` or `yubihsm`, as in the configuration.
+    pub driver: String,
+    /// Manufacturer of the token, not of the module.
+    pub manufacturer: String,
+    /// Model of the token.
+    pub model: String,
+    /// Serial number, as the device prints it.
+    pub serial: String,
+    /// Firmware version.
+    pub firmware: String,
+    /// PKCS#11: label of the token. YubiHSM, which has none: empty.
+    pub label: String,
+    /// The longest message an Ed25519 key of this device signs, in bytes.
+    pub longest_message: usize,
+}

@@ -1,0 +1,230 @@
+//! What can go wrong at a device, and what may be done next.
+
+use hsm_types::KeyLabel;
+
+/// Whether a signature can exist, and whether the device is still good.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Disposition {
+    /// The device was not asked: no signature exists.
+    NotSent,
+    /// The device answered no: no signature exists, the session is good.
+    Refused,
+    /// The device was asked to sign and gave no usable answer: a signature may exist.
+    OutcomeUnknown,
+    /// No signature was asked for, but session or token are no longer usable and must be opened afresh.
+    Broken,
+}
+
+/// How many tries of the user PIN are left, as far as the flags of `CK_TOKEN_INFO` tell.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TriesLeft {
+    /// No flag is set, or the device has no such counter.
+    Unknown,
+    /// `CKF_USER_PIN_COUNT_LOW`: a wrong PIN was entered since the last right one.
+    CountLow,
+    /// `CKF_USER_PIN_FINAL_TRY`: one more wrong PIN locks the token.
+    FinalTry,
+    /// `CKF_USER_PIN_LOCKED`.
+    Locked,
+}
+
+impl TriesLeft {
+    /// Completes the sentence "the token ...".
+    fn in_words(self) -> &'static str {
+        match self {
+            Self::Unknown => "does not tell how many tries are left",
+            Self::CountLow => "says that fewer tries are left than at first, not how many",
+            Self::FinalTry => "says that one try is left: another wrong PIN locks it",
+            Self::Locked => "is locked, no try is left",
+        }
+    }
+
+    /// What the operator does about it.
+    fn remedy(self) -> &'static str {
+        match self {
+            Self::Unknown | Self::CountLow => "put the right PIN where the configuration says, then start again",
+            Self::FinalTry => "have the security officer set the PIN anew, or log in once by hand with the right one",
+            Self::Locked => "have the security officer set the PIN anew",
+        }
+    }
+}
+
+/// A failure of a device, its driver or its worker.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The token does not accept this PIN. Trying it again would use up tries.
+    #[error(
+        "login to {token}: the PIN was refused; the token {}; it is not tried again: {}",
+        tries_left.in_words(),
+        tries_left.remedy()
+    )]
+    PinRefused {
+        /// Which token, in words.
+        token: String,
+        /// What the token said after the refusal.
+        tries_left: TriesLeft,
+    },
+
+    /// The PIN was not tried, since a wrong one would lock the token.
+    #[error("login to {token}: not tried, for the token {}: {}", tries_left.in_words(), tries_left.remedy())]
+    PinNotTried {
+        /// Which token, in words.
+        token: String,
+        /// What the token said before any try.
+        tries_left: TriesLeft,
+    },
+
+    /// No slot holds the token looked for.
+    #[error("{token}: not found; the module shows {}", if found.is_empty() { "no token" } else { found })]
+    TokenNotFound {
+        /// Which token, in words.
+        token: String,
+        /// The tokens there are, in words.
+        found: String,
+    },
+
+    /// More than one token answers the description.
+    #[error("{token}: {count} tokens are called so: name the serial as well")]
+    AmbiguousToken {
+        /// Which token, in words.
+        token: String,
+        /// How many there are.
+        count: usize,
+    },
+
+    /// A token of this label is there already, and initialising another would make the name ambiguous.
+    #[error("{token}: there is one already")]
+    TokenExists {
+        /// Which token, in words.
+        token: String,
+    },
+
+    /// No private key has this label.
+    #[error("key \"{key}\": the device has no such key")]
+    UnknownKey {
+        /// The label looked for.
+        key: KeyLabel,
+    },
+
+    /// More than one private key has this label.
+    #[error("key \"{key}\": the device has more than one of this label")]
+    AmbiguousKey {
+        /// The label looked for.
+        key: KeyLabel,
+    },
+
+    /// A private key of this label is there already.
+    #[error("key \"{key}\": the device has one already")]
+    KeyExists {
+        /// The label wanted for a new key.
+        key: KeyLabel,
+    },
+
+    /// The key is not what a serving key must be.
+    #[error("key \"{key}\" may not serve: {}", findings.join("; "))]
+    KeyUnfit {
+        /// The key.
+        key: KeyLabel,
+        /// Every deviation, each a clause in words.
+        findings: Vec<String>,
+    },
+
+    /// The key does not sign such an input; the device was not asked.
+    #[error("key \"{key}\": {reason}")]
+    WrongInput {
+        /// The key.
+        key: KeyLabel,
+        /// Why, a clause in words.
+        reason: String,
+    },
+
+    /// A call to the device failed.
+    #[error("{attempted}: {cause}")]
+    Call {
+        /// What was attempted, on what: `C_Sign with key "btc-hot"`.
+        attempted: String,
+        /// The code, or what was wrong with the answer.
+        cause: String,
+        /// What it means for the signature and the session.
+        disposition: Disposition,
+    },
+
+    /// The worker process ended before it answered.
+    #[error("token worker: {reason}")]
+    WorkerGone {
+        /// How it ended.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// Whether a signature can exist, and whether the device is still good.
+    #[must_use]
+    pub fn disposition(&self) -> Disposition {
+        match self {
+            Self::PinRefused { .. } => Disposition::Refused,
+            Self::TokenNotFound { .. } => Disposition::Broken,
+            Self::WorkerGone { .. } => Disposition::OutcomeUnknown,
+            Self::Call { disposition, .. } => *disposition,
+            Self::PinNotTried { .. }
+            | Self::AmbiguousToken { .. }
+            | Self::TokenExists { .. }
+            | Self::UnknownKey { .. }
+            | Self::AmbiguousKey { .. }
+            | Self::KeyExists { .. }
+            | Self::KeyUnfit { .. }
+            | Self::WrongInput { .. } => Disposition::NotSent,
+        }
+    }
+
+    /// Whether trying again cannot help, and may harm, until a person has acted.
+    #[must_use]
+    pub fn needs_operator(&self) -> bool {
+        match self {
+            Self::PinRefused { .. }
+            | Self::PinNotTried { .. }
+            | Self::AmbiguousToken { .. }
+            | Self::TokenExists { .. }
+            | Self::AmbiguousKey { .. }
+            | Self::KeyExists { .. }
+            | Self::KeyUnfit { .. } => true,
+            Self::TokenNotFound { .. }
+            | Self::UnknownKey { .. }
+            | Self::WrongInput { .. }
+            | Self::Call { .. }
+            | Self::WorkerGone { .. } => false,
+        }
+    }
+
+    /// Whether the session that gave this error must not be used again.
+    pub(crate) fn ends_session(&self) -> bool {
+        matches!(self.disposition(), Disposition::OutcomeUnknown | Disposition::Broken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_pin_says_what_is_left_and_what_to_do() {
+        let refused = |tries_left| Error::PinRefused { token: "token \"t\"".to_owned(), tries_left }.to_string();
+        assert_eq!(
+            refused(TriesLeft::CountLow),
+            "login to token \"t\": the PIN was refused; the token says that fewer tries are left than at first, not \
+             how many; it is not tried again: put the right PIN where the configuration says, then start again"
+        );
+        assert!(refused(TriesLeft::Locked).contains("no try is left"));
+    }
+
+    #[test]
+    fn a_call_is_told_by_attempt_and_code() {
+        let error = Error::Call {
+            attempted: "C_Sign with key \"btc-hot\"".to_owned(),
+            cause: "CKR_DEVICE_REMOVED".to_owned(),
+            disposition: Disposition::OutcomeUnknown,
+        };
+        assert_eq!(error.to_string(), "C_Sign with key \"btc-hot\": CKR_DEVICE_REMOVED");
+    }
+}

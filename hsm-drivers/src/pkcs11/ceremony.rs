@@ -1,0 +1,95 @@
+//! Making tokens and keys. Only the ceremony and the tests build this; the appliance cannot create a key.
+
+mod generate;
+mod initialize;
+
+use std::path::{Path, PathBuf};
+
+use cryptoki::{
+    object::{Attribute, AttributeType, ObjectClass},
+    session::Session,
+};
+use hsm_types::{Algorithm, KeyLabel, PublicKey};
+
+pub use self::initialize::initialize_token;
+use super::{Token, failure::call_failed, key};
+use crate::{Error, Pin};
+
+/// A logged-in read-write session of one token.
+#[derive(Debug)]
+pub struct Ceremony {
+    session: Session,
+}
+
+/// One private key of the token, fit to serve or not.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KeyListing {
+    /// `CKA_LABEL`, whatever it is: a foreign key need not have a [`KeyLabel`].
+    pub label: String,
+    /// None: on no curve that is served.
+    pub algorithm: Option<Algorithm>,
+    /// None: see the findings.
+    pub public_key: Option<PublicKey>,
+    /// Every reason why the key may not serve; none for a good one.
+    pub findings: Vec<String>,
+}
+
+impl Ceremony {
+    /// Opens the token with this label and logs the user in.
+    ///
+    /// # Errors
+    /// As [`Token::find`] and [`Token::log_in`].
+    pub fn open(module: &Path, label: &str, pin: &Pin) -> Result<Self, Error> {
+        let token = Token::find(module, label, None)?;
+        let session = token.open_rw_session()?;
+        token.log_in_session(&session, pin)?;
+        Ok(Self { session })
+    }
+
+    /// Generates a key that can only sign and never leave, and returns its public key once the token has proved, by
+    /// attributes read back and by one signature, that this is what it made.
+    ///
+    /// # Errors
+    /// [`Error::KeyExists`] where a private key has this label. After any later error the key stays in the token, under
+    /// its label, so that nobody takes it for one that was never made.
+    pub fn generate_key(&mut self, label: &KeyLabel, algorithm: Algorithm) -> Result<PublicKey, Error> {
+        generate::generate_key(&self.session, label, algorithm)
+    }
+
+    /// Every private key of the token, in no order.
+    ///
+    /// # Errors
+    /// Any call that fails.
+    pub fn list_keys(&mut self) -> Result<Vec<KeyListing>, Error> {
+        let failed = |error| call_failed(error, "for the list of keys");
+        let handles = self.session.find_objects(&[Attribute::Class(ObjectClass::PRIVATE_KEY)]).map_err(failed)?;
+        let listing = |handle| {
+            let label = match self.session.get_attributes(handle, &[AttributeType::Label]).map_err(failed)?.first() {
+                Some(Attribute::Label(label)) => String::from_utf8_lossy(label).into_owned(),
+                _ => String::new(),
+            };
+            let read = key::read(&self.session, handle).map_err(failed)?;
+            Ok(KeyListing { label, algorithm: read.algorithm, public_key: read.public_key, findings: read.findings })
+        };
+        handles.into_iter().map(listing).collect()
+    }
+}
+
+/// The SoftHSM 2 module: `$SOFTHSM2_MODULE`, or where Debian, Ubuntu, Fedora and source builds put it.
+#[must_use]
+pub fn find_softhsm() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("SOFTHSM2_MODULE") {
+        return Some(PathBuf::from(named));
+    }
+    [
+        "/usr/lib/softhsm/libsofthsm2.so",
+        "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+        "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
+        "/usr/lib64/pkcs11/libsofthsm2.so",
+        "/usr/lib64/libsofthsm2.so",
+        "/usr/local/lib/softhsm/libsofthsm2.so",
+    ]
+    .into_iter()
+    .map(PathBuf::from)
+    .find(|path| path.exists())
+}

@@ -1,0 +1,75 @@
+//! `C_GenerateKeyPair`, and the proofs that come after it.
+
+use cryptoki::{
+    error::Error as CryptokiError,
+    mechanism::Mechanism,
+    object::{Attribute, ObjectClass},
+    session::Session,
+};
+use hsm_types::{Algorithm, Digest, KeyLabel, PublicKey, ToSign, Verifier};
+
+use crate::{
+    Disposition, Error,
+    pkcs11::{curve, failure::call_failed, key, sign, template},
+};
+
+/// Signed once by every new key. As a digest it is plain text, so no transaction hashes to it.
+const PAIRWISE_TEST: &[u8; 32] = b"chancery: pairwise test of a key";
+
+/// `CKA_ID`: long enough that two keys never share one by chance.
+const ID_BYTES: u32 = 16;
+
+pub(super) fn generate_key(session: &Session, label: &KeyLabel, algorithm: Algorithm) -> Result<PublicKey, Error> {
+    let failed = |error| call_failed(error, &format!("for key \"{label}\""));
+    let named = [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Label(label.as_str().into())];
+    if !session.find_objects(&named).map_err(failed)?.is_empty() {
+        return Err(Error::KeyExists { key: label.clone() });
+    }
+    let id = session.generate_random_vec(ID_BYTES).map_err(failed)?;
+    generate_pair(session, label, &id, algorithm).map_err(failed)?;
+
+    // From here on as if the key were a stranger's: found by its label, read back, tried.
+    let key = key::find(session, label)?;
+    prove(session, label, &key)?;
+    Ok(key.public_key)
+}
+
+fn generate_pair(session: &Session, label: &KeyLabel, id: &[u8], algorithm: Algorithm) -> Result<(), CryptokiError> {
+    let mechanism = if algorithm.signs_digests() { Mechanism::EccKeyPairGen } else { Mechanism::EccEdwardsKeyPairGen };
+    let names = [Attribute::Label(label.as_str().into()), Attribute::Id(id.to_vec())];
+    let private = [&names[..], &template::for_generation()].concat();
+    let mut outcome = Err(CryptokiError::NotSupported);
+    for params in curve::encodings(algorithm) {
+        let public = [
+            Attribute::Token(true),
+            Attribute::Private(false),
+            Attribute::Verify(true),
+            Attribute::Encrypt(false),
+            Attribute::Wrap(false),
+            Attribute::EcParams(params.to_vec()),
+        ];
+        outcome = session.generate_key_pair(&mechanism, &[&names[..], &public].concat(), &private).map(|_| ());
+        if outcome.is_ok() {
+            break;
+        }
+    }
+    outcome
+}
+
+/// One signature that verifies under the public key read back: the two halves belong together.
+fn prove(session: &Session, label: &KeyLabel, key: &key::Key) -> Result<(), Error> {
+    let input = if key.public_key.algorithm().signs_digests() {
+        ToSign::Digest(Digest(*PAIRWISE_TEST))
+    } else {
+        ToSign::Message(PAIRWISE_TEST.to_vec())
+    };
+    let handle = key.handle_for(label, &input)?;
+    let signature = sign::sign(session, handle, &input)
+        .map_err(|error| call_failed(error, &format!("with the new key \"{label}\"")))?;
+    let signature = sign::fixed_length(&signature, label)?;
+    Verifier::new(key.public_key.clone()).verify(&input, &signature).map(|_| ()).map_err(|not_valid| Error::Call {
+        attempted: format!("pairwise test of key \"{label}\""),
+        cause: not_valid.to_string(),
+        disposition: Disposition::Broken,
+    })
+}

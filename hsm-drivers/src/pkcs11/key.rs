@@ -1,0 +1,125 @@
+//! A private key of the token: found by label, read back, paired with its public key by `CKA_ID`.
+
+use cryptoki::{
+    object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle},
+    session::Session,
+};
+use hsm_types::{Algorithm, KeyLabel, PublicKey, ToSign};
+
+use super::{LONGEST_MESSAGE, curve, ec_point, failure::call_failed, template};
+use crate::Error;
+
+/// A key that was found fit to serve. The handle is good in its session only.
+#[derive(Clone, Debug)]
+pub(super) struct Key {
+    handle: ObjectHandle,
+    pub(super) public_key: PublicKey,
+}
+
+impl Key {
+    /// The handle to sign `input` with, where this key signs such inputs.
+    pub(super) fn handle_for(&self, label: &KeyLabel, input: &ToSign) -> Result<ObjectHandle, Error> {
+        let algorithm = self.public_key.algorithm();
+        let wrong = |reason| Err(Error::WrongInput { key: label.clone(), reason });
+        match input {
+            ToSign::Digest(_) if algorithm.signs_digests() => Ok(self.handle),
+            ToSign::Message(message) if !algorithm.signs_digests() && message.len() <= LONGEST_MESSAGE => {
+                Ok(self.handle)
+            }
+            ToSign::Digest(_) => wrong(format!("an {algorithm} key signs a message, not a digest")),
+            ToSign::Message(_) if algorithm.signs_digests() => {
+                wrong(format!("a {algorithm} key signs a digest, not a message"))
+            }
+            ToSign::Message(message) => {
+                wrong(format!("a message of {} bytes is over the {LONGEST_MESSAGE} of this token", message.len()))
+            }
+        }
+    }
+}
+
+/// The one private key with this label, if it is fit to serve.
+pub(super) fn find(session: &Session, label: &KeyLabel) -> Result<Key, Error> {
+    let failed = |error| call_failed(error, &format!("for key \"{label}\""));
+    let wanted = [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Label(label.as_str().into())];
+    let handle = match session.find_objects(&wanted).map_err(failed)?[..] {
+        [] => return Err(Error::UnknownKey { key: label.clone() }),
+        [handle] => handle,
+        _ => return Err(Error::AmbiguousKey { key: label.clone() }),
+    };
+    match read(session, handle).map_err(failed)? {
+        Reading { public_key: Some(public_key), findings, .. } if findings.is_empty() => Ok(Key { handle, public_key }),
+        Reading { findings, .. } => Err(Error::KeyUnfit { key: label.clone(), findings }),
+    }
+}
+
+/// What a private key object turned out to be. A public key that could not be read is a finding.
+pub(super) struct Reading {
+    #[cfg_attr(
+        not(feature = "ceremony"),
+        expect(dead_code, reason = "only a listing names a curve without its point")
+    )]
+    pub(super) algorithm: Option<Algorithm>,
+    pub(super) public_key: Option<PublicKey>,
+    pub(super) findings: Vec<String>,
+}
+
+/// Reads the object back and compares it with what a serving key must be.
+pub(super) fn read(session: &Session, handle: ObjectHandle) -> Result<Reading, cryptoki::error::Error> {
+    let mut wanted = template::attributes();
+    wanted.extend([AttributeType::KeyType, AttributeType::EcParams, AttributeType::Id]);
+    let found = session.get_attributes(handle, &wanted)?;
+
+    let mut findings = template::deviations(&found);
+    let algorithm = algorithm_of(&found);
+    let public_key = match algorithm {
+        Err(finding) => Err(finding),
+        Ok(algorithm) => find_public_key(session, algorithm, &found)?,
+    };
+    let public_key = public_key.map_err(|finding| findings.push(finding)).ok();
+    Ok(Reading { algorithm: algorithm_of(&found).ok(), public_key, findings })
+}
+
+/// From `CKA_KEY_TYPE` and `CKA_EC_PARAMS`.
+fn algorithm_of(found: &[Attribute]) -> Result<Algorithm, String> {
+    let mut key_type = None;
+    let mut algorithm = None;
+    for attribute in found {
+        if let Attribute::KeyType(value) = attribute {
+            key_type = Some(*value);
+        } else if let Attribute::EcParams(value) = attribute {
+            algorithm = curve::read(value);
+        }
+    }
+    let unserved = || "it is on no curve that is served (CKA_KEY_TYPE, CKA_EC_PARAMS)".to_owned();
+    let algorithm = algorithm.ok_or_else(unserved)?;
+    let fitting = if algorithm.signs_digests() { KeyType::EC } else { KeyType::EC_EDWARDS };
+    if key_type == Some(fitting) { Ok(algorithm) } else { Err(unserved()) }
+}
+
+/// The public key object with the same `CKA_ID`; a finding where there is none, or not one.
+fn find_public_key(
+    session: &Session,
+    algorithm: Algorithm,
+    private: &[Attribute],
+) -> Result<Result<PublicKey, String>, cryptoki::error::Error> {
+    let id = private.iter().find_map(|attribute| if let Attribute::Id(id) = attribute { Some(id) } else { None });
+    let Some(id) = id.filter(|id| !id.is_empty()) else {
+        return Ok(Err("it has no CKA_ID to find its public key by".to_owned()));
+    };
+    let handles = session.find_objects(&[Attribute::Class(ObjectClass::PUBLIC_KEY), Attribute::Id(id.clone())])?;
+    let &[handle] = &handles[..] else {
+        return Ok(Err(format!("{} public keys have its CKA_ID {}, not one", handles.len(), hex::encode(id))));
+    };
+    let public = session.get_attributes(handle, &[AttributeType::EcParams, AttributeType::EcPoint])?;
+    let mut point = None;
+    let mut same_curve = false;
+    for attribute in &public {
+        if let Attribute::EcPoint(value) = attribute {
+            point = Some(value);
+        } else if let Attribute::EcParams(value) = attribute {
+            same_curve = curve::read(value) == Some(algorithm);
+        }
+    }
+    let key = point.filter(|_| same_curve).and_then(|point| ec_point::read(algorithm, point));
+    Ok(key.ok_or_else(|| format!("its public key object holds no {algorithm} point (CKA_EC_PARAMS, CKA_EC_POINT)")))
+}

@@ -1,0 +1,171 @@
+//! A token, found by its label and not by its slot: slots change their numbers.
+
+use std::path::Path;
+
+use cryptoki::{
+    context::Pkcs11,
+    error::{Error as CryptokiError, RvError},
+    session::{Session, SessionState, UserType},
+    slot::{Slot, TokenInfo},
+    types::AuthPin,
+};
+
+use super::{
+    LONGEST_MESSAGE, Pkcs11Device,
+    failure::{call_failed, code_name},
+    module,
+};
+use crate::{DeviceInfo, Disposition, Error, Pin, TriesLeft};
+
+/// One token of a loaded module.
+#[derive(Clone, Debug)]
+pub struct Token {
+    context: Pkcs11,
+    slot: Slot,
+    /// `token "main"`.
+    name: String,
+}
+
+impl Token {
+    /// The initialised token with this label, and this serial number where one is given.
+    ///
+    /// # Errors
+    /// None is there, or more than one.
+    pub fn find(module: &Path, label: &str, serial: Option<&str>) -> Result<Self, Error> {
+        let context = module::load(module)?;
+        let name = match serial {
+            None => format!("token \"{label}\""),
+            Some(serial) => format!("token \"{label}\" with serial {serial}"),
+        };
+        let tokens = list(&context)?;
+        let mut fitting = tokens
+            .iter()
+            .filter(|(_, info)| info.label() == label && serial.is_none_or(|serial| info.serial_number() == serial));
+        match (fitting.next(), fitting.count()) {
+            (Some((slot, _)), 0) => Ok(Self { context, slot: *slot, name }),
+            (Some(_), others) => Err(Error::AmbiguousToken { token: name, count: others + 1 }),
+            (None, _) => {
+                let found = tokens
+                    .iter()
+                    .map(|(_, info)| format!("token \"{}\" with serial {}", info.label(), info.serial_number()));
+                Err(Error::TokenNotFound { token: name, found: found.collect::<Vec<_>>().join(", ") })
+            }
+        }
+    }
+
+    /// A read-only session with the user logged in.
+    ///
+    /// Login belongs to process and token: where a session before has logged in, the PIN is not sent again.
+    ///
+    /// # Errors
+    /// [`Error::PinRefused`]; [`Error::PinNotTried`] where a wrong PIN would lock the token.
+    pub fn log_in(&self, pin: &Pin) -> Result<Pkcs11Device, Error> {
+        let session = self.context.open_ro_session(self.slot).map_err(|error| self.failed(error))?;
+        self.log_in_session(&session, pin)?;
+        Ok(Pkcs11Device::new(self.clone(), session))
+    }
+
+    pub(super) fn log_in_session(&self, session: &Session, pin: &Pin) -> Result<(), Error> {
+        if self.is_logged_in(session)? {
+            return Ok(());
+        }
+        let tries_left = self.tries_left()?;
+        if matches!(tries_left, TriesLeft::FinalTry | TriesLeft::Locked) {
+            return Err(Error::PinNotTried { token: self.name.clone(), tries_left });
+        }
+        match session.login(UserType::User, Some(&auth_pin(pin))) {
+            Ok(()) | Err(CryptokiError::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
+            Err(CryptokiError::Pkcs11(code, _)) if refuses_pin(code) => {
+                // What the flags say now is what counts; a token that does not answer is told by its code alone.
+                let by_code = if code == RvError::PinLocked { TriesLeft::Locked } else { TriesLeft::Unknown };
+                let tries_left = self.tries_left().ok().filter(|told| *told != TriesLeft::Unknown).unwrap_or(by_code);
+                let token = format!("{} ({})", self.name, code_name(code));
+                Err(Error::PinRefused { token, tries_left })
+            }
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// Whether the token is there and the session still logged in.
+    pub(super) fn check(&self, session: &Session) -> Result<(), Error> {
+        self.token_info()?;
+        if self.is_logged_in(session)? {
+            return Ok(());
+        }
+        Err(Error::Call {
+            attempted: format!("session on {}", self.name),
+            cause: "it is no longer logged in".to_owned(),
+            disposition: Disposition::Broken,
+        })
+    }
+
+    fn is_logged_in(&self, session: &Session) -> Result<bool, Error> {
+        let state = session.get_session_info().map_err(|error| self.failed(error))?.session_state();
+        Ok(matches!(state, SessionState::RoUser | SessionState::RwUser))
+    }
+
+    pub(super) fn info(&self) -> Result<DeviceInfo, Error> {
+        let info = self.token_info()?;
+        let firmware = info.firmware_version();
+        Ok(DeviceInfo {
+            driver: "pkcs11".to_owned(),
+            manufacturer: info.manufacturer_id().to_owned(),
+            model: info.model().to_owned(),
+            serial: info.serial_number().to_owned(),
+            firmware: format!("{}.{}", firmware.major(), firmware.minor()),
+            label: info.label().to_owned(),
+            longest_message: LONGEST_MESSAGE,
+        })
+    }
+
+    #[cfg(feature = "ceremony")]
+    pub(super) fn open_rw_session(&self) -> Result<Session, Error> {
+        self.context.open_rw_session(self.slot).map_err(|error| self.failed(error))
+    }
+
+    fn token_info(&self) -> Result<TokenInfo, Error> {
+        self.context.get_token_info(self.slot).map_err(|error| self.failed(error))
+    }
+
+    fn tries_left(&self) -> Result<TriesLeft, Error> {
+        let info = self.token_info()?;
+        Ok(if info.user_pin_locked() {
+            TriesLeft::Locked
+        } else if info.user_pin_final_try() {
+            TriesLeft::FinalTry
+        } else if info.user_pin_count_low() {
+            TriesLeft::CountLow
+        } else {
+            TriesLeft::Unknown
+        })
+    }
+
+    fn failed(&self, error: CryptokiError) -> Error {
+        call_failed(error, &format!("on {}", self.name))
+    }
+}
+
+/// Every initialised token of the module, with its slot.
+pub(super) fn list(context: &Pkcs11) -> Result<Vec<(Slot, TokenInfo)>, Error> {
+    let slots = context.get_slots_with_token().map_err(|error| call_failed(error, "of the module"))?;
+    // A slot whose token is pulled meanwhile, or is another's and broken, must not hide the others.
+    let tokens = slots.into_iter().filter_map(|slot| Some((slot, context.get_token_info(slot).ok()?)));
+    Ok(tokens.filter(|(_, info)| info.token_initialized()).collect())
+}
+
+/// The PIN as `cryptoki` takes it; wiped like ours.
+pub(super) fn auth_pin(pin: &Pin) -> AuthPin {
+    AuthPin::from(pin.expose())
+}
+
+fn refuses_pin(code: RvError) -> bool {
+    matches!(
+        code,
+        RvError::PinIncorrect
+            | RvError::PinInvalid
+            | RvError::PinLenRange
+            | RvError::PinExpired
+            | RvError::PinLocked
+            | RvError::UserPinNotInitialized
+    )
+}

@@ -1,0 +1,86 @@
+//! One child process per token: vendors' modules crash and hang, and must take nothing with them.
+//!
+//! Parent and child speak frames over a socket pair whose one end is the child's stdin. The PIN travels only there:
+//! never in an argument, never in an environment variable.
+
+mod answers;
+mod batch;
+mod frame;
+mod message;
+mod outstanding;
+mod parent;
+mod pool;
+mod process;
+mod serve;
+mod wire;
+
+use std::path::PathBuf;
+
+use hsm_types::{KeyLabel, PublicKey, RawSignature, ToSign};
+
+pub use parent::Worker;
+pub use serve::serve;
+
+use crate::{DeviceInfo, Pin};
+
+/// What a worker is to open.
+#[derive(Debug)]
+pub struct Opening {
+    /// Where the device is and how to log in.
+    pub driver: Driver,
+    /// Sessions, each with a thread of its own. A YubiHSM works serially and is given one, whatever stands here.
+    pub sessions: usize,
+}
+
+/// Which device, by which driver.
+#[derive(Debug)]
+pub enum Driver {
+    /// A PKCS#11 token.
+    Pkcs11 {
+        /// The vendor's shared library.
+        module: PathBuf,
+        /// `CK_TOKEN_INFO.label`, without padding.
+        label: String,
+        /// `CK_TOKEN_INFO.serialNumber`, where it is pinned.
+        serial: Option<String>,
+        /// The user PIN.
+        pin: Pin,
+    },
+    /// A YubiHSM 2.
+    Yubihsm {
+        /// `http://host:port` of a yubihsm-connector.
+        connector: String,
+        /// Object id of the authentication key.
+        authentication_key: u16,
+        /// Its password.
+        password: Pin,
+    },
+}
+
+/// What a worker can be asked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Request {
+    /// [`Device::info`](crate::Device::info).
+    Info,
+    /// [`Device::public_key`](crate::Device::public_key).
+    PublicKey(KeyLabel),
+    /// [`Device::sign`](crate::Device::sign) for each input, over all sessions: all are signed or the first error is
+    /// the answer.
+    Sign {
+        /// The key.
+        key: KeyLabel,
+        /// In the order of the signatures wanted.
+        inputs: Vec<ToSign>,
+    },
+}
+
+/// What a worker answers, kind by kind of [`Request`].
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Response {
+    /// To [`Request::Info`].
+    Info(DeviceInfo),
+    /// To [`Request::PublicKey`].
+    PublicKey(PublicKey),
+    /// To [`Request::Sign`], in the order of its inputs.
+    Signatures(Vec<RawSignature>),
+}

@@ -1,0 +1,171 @@
+//! The appliance's side of a worker.
+
+mod checked;
+mod threads;
+
+use std::{
+    fmt,
+    io::{self, Write},
+    net::Shutdown,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+use self::{
+    checked::{Expected, encode},
+    threads::{read_answers, write_frames},
+};
+use super::{Opening, Request, Response, frame, outstanding::Outstanding, process::Process, wire::Bytes};
+use crate::{DeviceInfo, Disposition, Error};
+
+/// One child process with one token. Dropping it ends and reaps the child.
+pub struct Worker {
+    process: Arc<Process>,
+    socket: UnixStream,
+    outstanding: Arc<Outstanding>,
+    outgoing: mpsc::Sender<Vec<u8>>,
+    next_id: AtomicU64,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    /// Spawns `command`, sends it the opening, and waits until its token is open.
+    ///
+    /// Program, arguments and environment of `command` are the caller's; its stdin becomes the worker's socket. The
+    /// child must call [`serve`](super::serve()).
+    ///
+    /// # Errors
+    /// What the child reports (the PIN was tried at most once), or that it ended, or did not open within `deadline`.
+    /// No child is left behind.
+    pub fn start(mut command: Command, opening: Opening, deadline: Duration) -> Result<(Self, DeviceInfo), Error> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let (socket, childs_end) = UnixStream::pair().map_err(|error| cannot_start(&program, &error))?;
+        command.stdin(Stdio::from(OwnedFd::from(childs_end)));
+        let child = command.spawn().map_err(|error| cannot_start(&program, &error))?;
+        // The command holds a copy of the child's end: while it is open, the child's end is never seen to close.
+        drop(command);
+
+        let process = Arc::new(Process::new(child));
+        let info = open(&socket, &process, opening, Instant::now() + deadline);
+        let worker = info.and_then(|info| {
+            let worker = Self::run(socket, Arc::clone(&process)).map_err(|error| cannot_start(&program, &error))?;
+            Ok((worker, info))
+        });
+        if worker.is_err() {
+            process.end(Duration::ZERO);
+        }
+        worker
+    }
+
+    fn run(socket: UnixStream, process: Arc<Process>) -> io::Result<Self> {
+        let outstanding = Arc::new(Outstanding::new());
+        let (outgoing, queued) = mpsc::channel();
+        let (reading, writing) = (socket.try_clone()?, socket.try_clone()?);
+        thread::Builder::new()
+            .name(format!("worker-{}-writer", process.pid()))
+            .spawn(move || write_frames(&queued, &writing))?;
+        let (answered, reaped) = (Arc::clone(&outstanding), Arc::clone(&process));
+        let reader = thread::Builder::new()
+            .name(format!("worker-{}-reader", process.pid()))
+            .spawn(move || read_answers(reading, &answered, &reaped))?;
+        Ok(Self { process, socket, outstanding, outgoing, next_id: AtomicU64::new(0), reader: Some(reader) })
+    }
+
+    /// Queues the request. `answer` is called exactly once, on the worker's reader thread, or on this one where the
+    /// worker is gone or the request cannot travel. It must not block: later answers wait behind it.
+    pub fn call(&self, request: Request, answer: impl FnOnce(Result<Response, Error>) + Send + 'static) {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let frame = match encode(id, &request) {
+            Ok(frame) => frame,
+            Err(error) => return answer(Err(error)),
+        };
+        let expected = Expected::of(&request);
+        let checked = move |result: Result<Response, Error>| answer(result.and_then(|got| expected.check(got)));
+        if self.outstanding.insert(id, Box::new(checked)) {
+            // The writer is gone only when the socket is, and then the reader answers this call.
+            let _ = self.outgoing.send(frame);
+        }
+    }
+
+    /// Whether the child has ended. No call to it can succeed any more.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.outstanding.is_gone()
+    }
+
+    /// Blocks until the child has ended and was reaped; says how it ended.
+    #[must_use]
+    pub fn wait(&self) -> String {
+        self.outstanding.wait()
+    }
+
+    /// Ends the child at once: for one whose module hangs.
+    pub fn kill(&self) {
+        self.process.kill();
+    }
+
+    /// Process id of the child.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // The child closes its sessions and ends when its socket does; the reader kills it if it does not, and reaps it.
+        let _ = self.socket.shutdown(Shutdown::Both);
+        if let Some(reader) = self.reader.take()
+            && reader.thread().id() != thread::current().id()
+        {
+            let _ = reader.join();
+        }
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("pid", &self.pid()).field("gone", &self.is_gone()).finish_non_exhaustive()
+    }
+}
+
+/// Sends the opening and reads its answer.
+fn open(socket: &UnixStream, process: &Process, opening: Opening, deadline: Instant) -> Result<DeviceInfo, Error> {
+    let failed = |cause: String| Error::Call {
+        attempted: "opening of the token worker".to_owned(),
+        cause,
+        disposition: Disposition::Broken,
+    };
+    let frame = frame::encode_secret(opening.capacity(), &opening).map_err(|_| failed("it is too long".to_owned()))?;
+    drop(opening);
+    (&*socket).write_all(&frame).map_err(|error| failed(error.to_string()))?;
+    drop(frame);
+
+    let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+    socket.set_read_timeout(Some(left)).map_err(|error| failed(error.to_string()))?;
+    let content = match frame::read(&mut &*socket) {
+        Ok(Some(content)) => content,
+        Ok(None) => return Err(failed(process.end(Duration::from_secs(1)))),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            return Err(failed("no answer within the deadline".to_owned()));
+        }
+        Err(error) => return Err(failed(error.to_string())),
+    };
+    socket.set_read_timeout(None).map_err(|error| failed(error.to_string()))?;
+    Bytes::decode_all::<Result<DeviceInfo, Error>>(&content).map_err(|malformed| failed(malformed.to_string()))?
+}
+
+fn cannot_start(program: &str, error: &io::Error) -> Error {
+    Error::Call {
+        attempted: format!("start of the token worker {program}"),
+        cause: error.to_string(),
+        disposition: Disposition::NotSent,
+    }
+}

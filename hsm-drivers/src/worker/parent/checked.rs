@@ -1,0 +1,58 @@
+//! What may be asked of a worker, and what it may answer to that.
+
+use crate::{
+    Disposition, Error,
+    worker::{
+        Request, Response,
+        frame::{self, TooLong},
+        message::MOST_INPUTS,
+    },
+};
+
+/// The frame of a request that a worker would accept.
+pub(super) fn encode(id: u64, request: &Request) -> Result<Vec<u8>, Error> {
+    let too_large = |cause: String| Error::Call {
+        attempted: "request to the token worker".to_owned(),
+        cause,
+        disposition: Disposition::NotSent,
+    };
+    if let Request::Sign { inputs, .. } = request
+        && inputs.len() > MOST_INPUTS
+    {
+        return Err(too_large(format!("{} inputs are more than {MOST_INPUTS}", inputs.len())));
+    }
+    frame::encode(Some(id), request).map_err(|TooLong(length)| too_large(format!("{length} bytes are too many")))
+}
+
+/// The kind of response a request must get: a worker that mixes them up is broken.
+pub(super) enum Expected {
+    Info,
+    PublicKey,
+    Signatures(usize),
+}
+
+impl Expected {
+    pub(super) fn of(request: &Request) -> Self {
+        match request {
+            Request::Info => Self::Info,
+            Request::PublicKey(_) => Self::PublicKey,
+            Request::Sign { inputs, .. } => Self::Signatures(inputs.len()),
+        }
+    }
+
+    pub(super) fn check(&self, response: Response) -> Result<Response, Error> {
+        let fits = match (self, &response) {
+            (Self::Info, Response::Info(_)) | (Self::PublicKey, Response::PublicKey(_)) => true,
+            (Self::Signatures(wanted), Response::Signatures(signatures)) => *wanted == signatures.len(),
+            _ => false,
+        };
+        if fits {
+            return Ok(response);
+        }
+        Err(Error::Call {
+            attempted: "request to the token worker".to_owned(),
+            cause: "its answer is to another request".to_owned(),
+            disposition: Disposition::OutcomeUnknown,
+        })
+    }
+}

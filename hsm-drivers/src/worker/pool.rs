@@ -1,0 +1,172 @@
+//! The sessions of the child, one thread each, on one queue.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use hsm_types::KeyLabel;
+
+use super::{Request, Response, answers::Answers, batch::Batch, frame};
+use crate::{Device, Disposition, Error};
+
+/// How long sessions may take to finish what they are doing when the worker ends.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// What all session threads share.
+pub(super) struct Pool {
+    tasks: Mutex<Tasks>,
+    ready: Condvar,
+    answers: Arc<Answers>,
+    broken: AtomicBool,
+}
+
+struct Tasks {
+    queue: VecDeque<Task>,
+    closed: bool,
+}
+
+enum Task {
+    Info { id: u64 },
+    PublicKey { id: u64, key: KeyLabel },
+    Sign { batch: Arc<Batch>, item: usize },
+}
+
+/// The threads: each holds a sender, and drops it when its session is closed.
+pub(super) struct Sessions(mpsc::Receiver<()>);
+
+impl Pool {
+    pub(super) fn new(answers: Arc<Answers>) -> Self {
+        Self {
+            tasks: Mutex::new(Tasks { queue: VecDeque::new(), closed: false }),
+            ready: Condvar::new(),
+            answers,
+            broken: AtomicBool::new(false),
+        }
+    }
+
+    /// One thread for each device.
+    pub(super) fn spawn(self: &Arc<Self>, devices: Vec<Box<dyn Device>>) -> std::io::Result<Sessions> {
+        let (ended, all_ended) = mpsc::channel();
+        for (number, device) in devices.into_iter().enumerate() {
+            let (pool, ended) = (Arc::clone(self), ended.clone());
+            thread::Builder::new().name(format!("session-{number}")).spawn(move || {
+                let _ending = Ending(&pool);
+                pool.run(device);
+                drop(ended);
+            })?;
+        }
+        Ok(Sessions(all_ended))
+    }
+
+    /// Puts a request into the queue, item by item.
+    pub(super) fn push(&self, id: u64, request: Request) {
+        let mut tasks = self.lock();
+        match request {
+            Request::Info => tasks.queue.push_back(Task::Info { id }),
+            Request::PublicKey(key) => tasks.queue.push_back(Task::PublicKey { id, key }),
+            Request::Sign { inputs, .. } if inputs.is_empty() => {
+                drop(tasks);
+                return self.answer(id, Ok(Response::Signatures(Vec::new())));
+            }
+            Request::Sign { key, inputs } => {
+                let batch = Arc::new(Batch::new(id, key, inputs));
+                let items = (0..batch.len()).map(|item| Task::Sign { batch: Arc::clone(&batch), item });
+                tasks.queue.extend(items);
+            }
+        }
+        let several = tasks.queue.len() > 1;
+        drop(tasks);
+        if several { self.ready.notify_all() } else { self.ready.notify_one() }
+    }
+
+    /// Lets every session finish its task and close, no longer than the grace. Whether none was broken.
+    pub(super) fn close(&self, sessions: &Sessions) -> bool {
+        self.lock().closed = true;
+        self.ready.notify_all();
+        let deadline = Instant::now() + GRACE;
+        // Nothing is ever sent: the channel closes when the last session has.
+        let _ = sessions.0.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+        !self.broken.load(Ordering::SeqCst)
+    }
+
+    /// Works until the queue is closed or the session is broken.
+    fn run(&self, mut device: Box<dyn Device>) {
+        while let Some(task) = self.next() {
+            let ended = match task {
+                Task::Info { id } => self.finish(id, device.info().map(Response::Info)),
+                Task::PublicKey { id, key } => self.finish(id, device.public_key(&key).map(Response::PublicKey)),
+                Task::Sign { batch, item } => {
+                    let signed = batch.sign(item, &mut *device);
+                    if let Some(answer) = signed.answer {
+                        self.answer(batch.id, answer);
+                    }
+                    signed.session_ended
+                }
+            };
+            if ended {
+                self.broken.store(true, Ordering::SeqCst);
+                return;
+            }
+        }
+    }
+
+    fn next(&self) -> Option<Task> {
+        let mut tasks = self.lock();
+        loop {
+            if tasks.closed {
+                return None;
+            }
+            match tasks.queue.pop_front() {
+                Some(task) => return Some(task),
+                None => tasks = self.ready.wait(tasks).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+
+    /// Answers; whether the session must not be used again.
+    fn finish(&self, id: u64, result: Result<Response, Error>) -> bool {
+        let ended = result.as_ref().is_err_and(Error::ends_session);
+        self.answer(id, result);
+        ended
+    }
+
+    fn answer(&self, id: u64, result: Result<Response, Error>) {
+        let ends_session = result.as_ref().is_err_and(Error::ends_session);
+        let frame = frame::encode(Some(id), &result).or_else(|frame::TooLong(length)| {
+            let error = Error::Call {
+                attempted: "answer of the token worker".to_owned(),
+                cause: format!("{length} bytes are too many"),
+                disposition: Disposition::OutcomeUnknown,
+            };
+            frame::encode(Some(id), &Err::<Response, Error>(error))
+        });
+        if let Ok(frame) = frame {
+            self.answers.send(&frame, ends_session || self.lock().queue.is_empty());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tasks> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A session thread that ends while the worker serves, by a broken session or a panic, ends the worker.
+struct Ending<'a>(&'a Pool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.broken.store(true, Ordering::SeqCst);
+        }
+        if self.0.broken.load(Ordering::SeqCst) {
+            self.0.answers.close_requests();
+        }
+    }
+}

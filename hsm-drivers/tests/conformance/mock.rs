@@ -1,0 +1,133 @@
+//! The crate's mock of a YubiHSM 2 as a back end. It enforces no capabilities, so only what is read back is tried here.
+
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use hsm_drivers::{Device, Disposition, Error, Pin, TriesLeft, yubihsm2::Yubihsm2Device};
+use hsm_types::{Algorithm, KeyLabel, PublicKey};
+use libtest_mimic::Trial;
+use yubihsm::{
+    Capability, Client, Connector, Credentials, Domain, asymmetric,
+    object::{Filter, Label, Type},
+};
+
+use crate::{
+    backend::{Backend, input, label},
+    trial,
+};
+
+/// What the mock, like a device from the factory, opens to.
+const AUTHENTICATION_KEY: u16 = 1;
+const PASSWORD: &str = "password";
+
+pub(crate) struct Mock {
+    connector: Connector,
+    administrator: Client,
+    next_id: AtomicU16,
+}
+
+impl Mock {
+    fn new() -> Self {
+        let connector = Connector::mockhsm();
+        let credentials = Credentials::from_password(AUTHENTICATION_KEY, PASSWORD.as_bytes());
+        let administrator = Client::open(connector.clone(), credentials, true).unwrap();
+        Self { connector, administrator, next_id: AtomicU16::new(100) }
+    }
+
+    pub(crate) fn backend() -> Box<dyn Backend> {
+        Box::new(Self::new())
+    }
+
+    fn open(&self, password: &str) -> Result<Yubihsm2Device, Error> {
+        Yubihsm2Device::open(self.connector.clone(), AUTHENTICATION_KEY, &Pin::new(password.to_owned()))
+    }
+
+    fn generate_with(&self, label: &KeyLabel, algorithm: asymmetric::Algorithm, capabilities: Capability) {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let label = Label::from_bytes(label.as_str().as_bytes()).unwrap();
+        self.administrator.generate_asymmetric_key(id, label, Domain::DOM1, capabilities, algorithm).unwrap();
+    }
+}
+
+impl Backend for Mock {
+    fn device(&self) -> Box<dyn Device> {
+        Box::new(self.open(PASSWORD).unwrap())
+    }
+
+    fn generate(&self, label: &KeyLabel, algorithm: Algorithm) -> PublicKey {
+        let (theirs, capability) = match algorithm {
+            Algorithm::Secp256k1 => (asymmetric::Algorithm::EcK256, Capability::SIGN_ECDSA),
+            Algorithm::P256 => (asymmetric::Algorithm::EcP256, Capability::SIGN_ECDSA),
+            Algorithm::Ed25519 => (asymmetric::Algorithm::Ed25519, Capability::SIGN_EDDSA),
+        };
+        self.generate_with(label, theirs, capability);
+        self.device().public_key(label).unwrap()
+    }
+
+    fn generate_twin(&self, label: &KeyLabel) {
+        self.generate_with(label, asymmetric::Algorithm::EcP256, Capability::SIGN_ECDSA);
+    }
+
+    fn generate_unfit(&self, label: &KeyLabel) -> &'static [&'static str] {
+        let capabilities = Capability::SIGN_ECDSA | Capability::EXPORTABLE_UNDER_WRAP | Capability::DERIVE_ECDH;
+        self.generate_with(label, asymmetric::Algorithm::EcP256, capabilities);
+        &["exportable-under-wrap", "derive-ecdh"]
+    }
+
+    fn delete(&self, label: &KeyLabel) {
+        let label = Label::from_bytes(label.as_str().as_bytes()).unwrap();
+        for entry in self.administrator.list_objects(&[Filter::Label(label)]).unwrap() {
+            self.administrator.delete_object(entry.object_id, Type::AsymmetricKey).unwrap();
+        }
+    }
+
+    fn longest_message(&self) -> usize {
+        2000
+    }
+}
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("yubihsm_mock::an_imported_key_is_unfit", an_imported_key_is_unfit),
+        trial("yubihsm_mock::a_key_that_may_not_sign_is_unfit", a_key_that_may_not_sign_is_unfit),
+        trial("yubihsm_mock::a_wrong_password_is_refused", a_wrong_password_is_refused),
+        trial("yubihsm_mock::a_lost_session_ends_the_device", a_lost_session_ends_the_device),
+    ]
+}
+
+fn an_imported_key_is_unfit() {
+    let mock = Mock::new();
+    let key = label("imported");
+    let (name, capability) = (Label::from_bytes(b"imported").unwrap(), Capability::SIGN_ECDSA);
+    let algorithm = asymmetric::Algorithm::EcP256;
+    mock.administrator.put_asymmetric_key(7, name, Domain::DOM1, capability, algorithm, vec![7; 32]).unwrap();
+    let error = mock.device().public_key(&key).unwrap_err();
+    assert!(error.to_string().contains("origin imported"), "{error}");
+}
+
+fn a_key_that_may_not_sign_is_unfit() {
+    let mock = Mock::new();
+    let key = label("idle");
+    mock.generate_with(&key, asymmetric::Algorithm::Ed25519, Capability::empty());
+    let error = mock.device().public_key(&key).unwrap_err();
+    assert!(error.to_string().contains("capability sign-eddsa is missing"), "{error}");
+}
+
+fn a_wrong_password_is_refused() {
+    let error = Mock::new().open("passwort").unwrap_err();
+    assert!(matches!(error, Error::PinRefused { tries_left: TriesLeft::Unknown, .. }), "{error}");
+    assert!(error.needs_operator());
+}
+
+/// Deletes its session on the device's side: the next command fails in the session layer, and no later one is tried.
+fn a_lost_session_ends_the_device() {
+    let mock = Mock::new();
+    let key = label("lost");
+    mock.generate(&key, Algorithm::P256);
+    let mut device = mock.open(PASSWORD).unwrap();
+    device.public_key(&key).unwrap();
+    mock.administrator.reset_device().unwrap();
+    let error = device.sign(&key, &input(Algorithm::P256, 0)).unwrap_err();
+    assert!(matches!(error.disposition(), Disposition::OutcomeUnknown | Disposition::Broken), "{error}");
+    let error = device.info().unwrap_err();
+    assert!(error.to_string().contains("given up"), "{error}");
+}

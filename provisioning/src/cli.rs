@@ -1,0 +1,72 @@
+//! Arguments, and the command they name.
+
+mod init;
+mod key;
+mod pki;
+mod quickstart;
+
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+use crate::{Error, environment::Invocation, report::Report};
+
+/// Makes what a Chancery appliance starts from: token, keys, certificates, configuration, first policy.
+#[derive(Debug, Parser)]
+#[command(name = "chancery-provision", version, after_help = EXAMPLE)]
+struct Arguments {
+    /// Answer in JSON, for machines.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Init(init::Init),
+    Quickstart(quickstart::Quickstart),
+    Key(key::Key),
+    Pki(pki::Pki),
+}
+
+/// Runs the program with these arguments, its name first, and returns its exit status.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let invocation = Invocation(arguments.into_iter().collect());
+    let parsed = match Arguments::try_parse_from(&invocation.0) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
+        }
+    };
+    let mut report = Report::new(parsed.json);
+    match parsed.command.run(&invocation, &mut report) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "chancery-provision: {}", error.chain());
+            ExitCode::from(error.exit_status())
+        }
+    }
+}
+
+impl Command {
+    fn run(self, invocation: &Invocation, report: &mut Report) -> Result<(), Error> {
+        match self {
+            Self::Init(init) => init.run(invocation, report),
+            Self::Quickstart(quickstart) => quickstart.run(invocation, report),
+            Self::Key(key) => key.run(invocation, report),
+            Self::Pki(pki) => pki.run(report),
+        }
+    }
+}
+
+const EXAMPLE: &str = "Example:
+  chancery-provision init --directory trial --development
+  chancery-provision key generate btc-hot --algorithm secp256k1 --config trial/chancery.toml
+Exit status: 0 done, 1 refused or failed, 2 wrong usage, 78 a restart cannot mend it (configuration, refused PIN).";

@@ -1,0 +1,74 @@
+//! `init`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::{
+    Error,
+    environment::Invocation,
+    init::{self, Plan},
+    programs,
+    report::Report,
+};
+
+/// Make a directory an appliance can start from, with a SoftHSM token of its own.
+///
+/// What is there already is kept, so an interrupted run is finished by the next one. No key and no PIN is ever
+/// overwritten.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Example:\n  chancery-provision init --directory trial --development --origin exchange.example/trial-1"
+)]
+pub(super) struct Init {
+    /// Where to make it.
+    #[arg(long)]
+    directory: PathBuf,
+    /// Admit what must never guard value: a software token, and a policy without officers.
+    #[arg(long)]
+    development: bool,
+    /// Name of the audit log, for ever: the first line of its checkpoints.
+    #[arg(long, default_value = "development.example/signer")]
+    origin: String,
+    /// The SoftHSM module, where it is not in its usual place.
+    #[arg(long, value_name = "PATH")]
+    module: Option<PathBuf>,
+}
+
+impl Init {
+    pub(super) fn run(self, invocation: &Invocation, report: &mut Report) -> Result<(), Error> {
+        if !self.development {
+            return Err(Error::SoftwareToken);
+        }
+        let plan = Plan {
+            directory: self.directory,
+            origin: self.origin,
+            module: self.module,
+            watcher_port: 8443,
+            monitor_port: 9464,
+            keys: Vec::new(),
+        };
+        let made = init::initialise(&plan, invocation, report)?;
+        let file = |name| programs::shown(&made.directory.join(name));
+        let (config, policy) = (file("chancery.toml"), file("policy.toml"));
+        let keys: Vec<_> = made.keys.iter().map(|(label, key)| super::key::described(label.as_str(), key)).collect();
+        let answer = json!({
+            "directory": made.directory,
+            "config": made.configuration,
+            "keys": keys,
+            "steps": report.steps,
+            "notes": report.notes,
+        });
+        let text = format!(
+            "\nNext: make the key the policy names, install the policy, start:\n\
+             \x20 chancery-provision key generate btc-hot --algorithm secp256k1 --config {config}\n\
+             \x20 chancery policy install {policy} --genesis --config {config}\n\
+             \x20 chancery serve --config {config}\n\
+             and copy the log key that the second prints into {}.",
+            file("watcher.toml")
+        );
+        report.finish(&text, &answer);
+        Ok(())
+    }
+}

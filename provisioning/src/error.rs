@@ -1,0 +1,148 @@
+//! What can go wrong, in words for the person who has to mend it.
+
+use std::{error::Error as _, io, path::PathBuf};
+
+/// A failure of any command of `chancery-provision`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or directory could not be used.
+    #[error("{attempted} {}", path.display())]
+    File {
+        /// Completes "…  PATH": `write`, `read the PIN from`.
+        attempted: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+
+    /// A file says something that cannot be; another start will not mend it.
+    #[error("{}: {reason}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+
+    /// A file stands in the way, and is not overwritten.
+    #[error("{}: {reason}", path.display())]
+    InTheWay {
+        /// The file.
+        path: PathBuf,
+        /// Why it stays, and what to do.
+        reason: String,
+    },
+
+    /// An argument has the right form but not a possible value.
+    #[error("{argument}: {reason}")]
+    Argument {
+        /// The argument as typed.
+        argument: &'static str,
+        /// What is wrong with its value.
+        reason: String,
+    },
+
+    /// `init` makes software tokens only, and those are for development.
+    #[error(
+        "init makes a SoftHSM token, and that is a software token: its keys are files on this disk, which whoever reads \
+         the disk has too. The profile \"production\" does not admit one. To try things out, say --development"
+    )]
+    SoftwareToken,
+
+    /// There is no PKCS#11 module.
+    #[error(
+        "no SoftHSM module: neither --module nor SOFTHSM2_MODULE names one, and there is none in the usual places nor \
+         at {}; install the package softhsm2, or run `make quickstart`, which does",
+        unpacked.display()
+    )]
+    NoModule {
+        /// Where a locally unpacked one would be.
+        unpacked: PathBuf,
+    },
+
+    /// The token, or the driver, said no.
+    #[error(transparent)]
+    Device(#[from] hsm_drivers::Error),
+
+    /// A certificate could not be made.
+    #[error("make the certificate \"{name}\"")]
+    Certificate {
+        /// Its file name without ending.
+        name: String,
+        /// What the library said.
+        source: rcgen::Error,
+    },
+
+    /// A listener's port is not free.
+    #[error(
+        "port {port} on 127.0.0.1 is taken by another program (perhaps a quickstart that still runs): stop that one, or \
+         choose another port with {flag} PORT (0 picks a free one)"
+    )]
+    PortTaken {
+        /// The port.
+        port: u16,
+        /// The flag that chooses another.
+        flag: &'static str,
+    },
+
+    /// A program we run ended badly, or is not there.
+    #[error("{program}: {reason}")]
+    Program {
+        /// The program with its subcommand.
+        program: String,
+        /// How it ended.
+        reason: String,
+    },
+
+    /// The appliance did not come up, or went down.
+    #[error("the appliance {reason}; the end of {}:\n{log_end}", log.display())]
+    Appliance {
+        /// Completes "the appliance …".
+        reason: String,
+        /// Its log file.
+        log: PathBuf,
+        /// The last lines of it.
+        log_end: String,
+    },
+
+    /// Ctrl-C before the end.
+    #[error("interrupted; the same command goes on from here")]
+    Interrupted,
+}
+
+impl Error {
+    /// The program's exit status: 2 for a wrong argument, 78 for what a restart cannot mend, 1 for the rest.
+    #[must_use]
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Argument { .. } => 2,
+            Self::Config { .. } => 78,
+            Self::Device(hsm_drivers::Error::PinRefused { .. } | hsm_drivers::Error::PinNotTried { .. }) => 78,
+            Self::File { .. }
+            | Self::InTheWay { .. }
+            | Self::SoftwareToken
+            | Self::NoModule { .. }
+            | Self::Device(_)
+            | Self::Certificate { .. }
+            | Self::PortTaken { .. }
+            | Self::Program { .. }
+            | Self::Appliance { .. }
+            | Self::Interrupted => 1,
+        }
+    }
+
+    /// The error and what caused it, in one line.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut source = self.source();
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        text
+    }
+}

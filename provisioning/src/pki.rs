@@ -1,0 +1,69 @@
+//! A certificate authority for one appliance and its watchers: ECDSA on P-256, files of PEM.
+//!
+//! Every certificate has a subject name of its own; where CA and leaf share one, verifiers take the leaf for
+//! self-signed.
+
+mod authority;
+mod certificate;
+mod leaf;
+
+pub use authority::Authority;
+pub use certificate::{IssuedCertificate, expires_within};
+pub use leaf::{Leaf, Use};
+
+use std::path::{Path, PathBuf};
+
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, SerialNumber};
+use zeroize::Zeroizing;
+
+use crate::{Error, files};
+
+/// Days a certificate of server or watcher is valid.
+pub const LEAF_DAYS: u32 = 365;
+
+const CA_DAYS: u32 = 3650;
+
+/// Clocks of watcher and appliance may differ by this much on the first day.
+const BACKDATED_SECONDS: u64 = 3600;
+
+/// `NAME.crt` and `NAME.key` of a directory.
+#[derive(Clone, Debug)]
+struct Pair {
+    name: String,
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+impl Pair {
+    fn of(directory: &Path, name: &str) -> Self {
+        let file = |ending: &str| directory.join(format!("{name}.{ending}"));
+        Self { name: name.to_owned(), certificate: file("crt"), key: file("key") }
+    }
+
+    /// The key: the one that is there, or a new one. It is written before any certificate names it.
+    fn ensure_key(&self) -> Result<KeyPair, Error> {
+        if !files::exists(&self.key)? {
+            let made = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|source| self.failed(source))?;
+            let pem = Zeroizing::new(made.serialize_pem());
+            files::create(&self.key, pem.as_bytes(), files::SECRET)?;
+        }
+        self.read_key()
+    }
+
+    fn read_key(&self) -> Result<KeyPair, Error> {
+        let pem = Zeroizing::new(files::read(&self.key)?);
+        KeyPair::from_pem(&pem)
+            .map_err(|error| Error::Config { path: self.key.clone(), reason: format!("is no private key: {error}") })
+    }
+
+    fn failed(&self, source: rcgen::Error) -> Error {
+        Error::Certificate { name: self.name.clone(), source }
+    }
+}
+
+/// 16 random bytes, positive as DER counts.
+fn random_serial() -> SerialNumber {
+    let mut bytes: [u8; 16] = rand::random();
+    bytes[0] = bytes[0] & 0x7f | 0x40;
+    SerialNumber::from_slice(&bytes)
+}

@@ -1,0 +1,101 @@
+//! The program `chancery-watcher`, callable from tests and multi-call binaries.
+
+use std::{
+    ffi::OsString,
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+};
+
+use clap::Parser;
+
+use crate::{Client, Config, Options};
+use arguments::{Arguments, Command};
+use failure::Failure;
+
+mod arguments;
+mod failure;
+mod limits;
+mod read;
+mod sign;
+mod status;
+mod table;
+mod verify;
+
+/// What a command has to say: text for people, JSON for machines.
+struct Shown {
+    text: String,
+    json: serde_json::Value,
+    /// A failure that comes after something worth showing.
+    failure: Option<Failure>,
+}
+
+impl Shown {
+    fn new(text: String, json: &impl serde::Serialize) -> Result<Self, Failure> {
+        let json = serde_json::to_value(json).map_err(|error| Failure::Failed(error.to_string()))?;
+        Ok(Self { text, json, failure: None })
+    }
+}
+
+/// Runs one command; the first argument is the program's name.
+///
+/// Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 what was verified is not valid, 78 a config or a memory
+/// that a restart cannot mend.
+pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(usage) => {
+            // Nowhere is left to report a closed terminal to.
+            let _ = usage.print();
+            return ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(2));
+        }
+    };
+    let json = arguments.json;
+    let result = execute(arguments).and_then(|shown| {
+        let text = if json { format!("{:#}", shown.json) } else { shown.text };
+        writeln!(io::stdout(), "{}", text.trim_end()).map_err(|error| Failure::Failed(format!("writing: {error}")))?;
+        shown.failure.map_or(Ok(()), Err)
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let _ = writeln!(io::stderr(), "{}", if json { failure.json() } else { failure.text() });
+            ExitCode::from(failure.exit_status())
+        }
+    }
+}
+
+fn execute(arguments: Arguments) -> Result<Shown, Failure> {
+    if let Command::Verify(verify) = &arguments.command {
+        return verify::run(verify, &arguments.config);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Failed(format!("starting the runtime: {error}")))?;
+    let config = Config::load(&arguments.config).map_err(crate::Error::from)?;
+    let on_terminal = io::stderr().is_terminal();
+    let mut options = Options { on_retry: on_terminal.then_some(tell_retry), ..Options::default() };
+    if let Command::Sign(sign) = &arguments.command {
+        options.deadline = sign.deadline();
+    }
+    let client = Client::with_options(&config, options)?;
+    let bars = io::stdout().is_terminal();
+    runtime.block_on(async {
+        match &arguments.command {
+            Command::Sign(sign) => sign::run(sign, &client).await,
+            Command::Status { id: Some(id) } => status::of_request(&client, id).await,
+            Command::Status { id: None } => status::of_signer(&client, bars).await,
+            Command::Keys => read::keys(&client).await,
+            Command::Limits => read::limits(&client, bars).await,
+            Command::Freeze { reason } => read::freeze(&client, reason).await,
+            Command::Verify(verify) => verify::run(verify, &arguments.config),
+        }
+    })
+}
+
+fn tell_retry(what: &str, pause: std::time::Duration) {
+    let _ = writeln!(io::stderr(), "{what}\n  asking again in {:.1} s", pause.as_secs_f64());
+}
+
+#[cfg(test)]
+mod tests;

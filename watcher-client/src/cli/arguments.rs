@@ -1,0 +1,151 @@
+//! The command line.
+
+use std::{path::PathBuf, time::Duration};
+
+use appliance_wire::{Decimal, LogKey, MessageHex, Output, RequestId};
+use clap::{Args, Parser, Subcommand};
+use hsm_types::{Digest, KeyPath};
+
+const EXAMPLES: &str = "\
+Examples:
+  chancery-watcher status
+  chancery-watcher sign wd-1042 --request request.json --receipt wd-1042.receipt.json
+  chancery-watcher verify wd-1042.receipt.json
+
+Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 what was verified is NOT valid, 78 config to be mended.";
+
+/// Asks the signer for signatures, and checks what it says. Holds no key.
+#[derive(Debug, Parser)]
+#[command(name = "chancery-watcher", version, after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// The watcher's config.
+    #[arg(long, global = true, value_name = "FILE", default_value = "/etc/chancery/watcher.toml")]
+    pub(super) config: PathBuf,
+    /// Prints JSON, errors too.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    Sign(Box<Sign>),
+    /// Shows where a request stands; without ID, whether the signer answers, its log is the one seen before, and what
+    /// is left of the limits.
+    #[command(after_help = "Example:\n  chancery-watcher status wd-1042 --json")]
+    Status {
+        /// The request.
+        id: Option<RequestId>,
+    },
+    /// Lists the keys granted to this watcher.
+    #[command(after_help = "Example:\n  chancery-watcher keys")]
+    Keys,
+    /// Shows what is left in each window that applies to this watcher.
+    #[command(after_help = "Example:\n  chancery-watcher limits")]
+    Limits,
+    /// Freezes this watcher itself; only officers can unfreeze it.
+    #[command(after_help = "Example:\n  chancery-watcher freeze \"unknown process on the host\"")]
+    Freeze {
+        /// Why, for the audit log.
+        reason: String,
+    },
+    Verify(Verify),
+}
+
+const SIGN_EXAMPLE: &str = "\
+Examples:
+  chancery-watcher sign wd-1042 --key btc-hot --digest 3b1c...64 hex digits \\
+      --asset BTC --fee 0.00001410 --output bcrt1q...=0.1=customer-wd-991
+  chancery-watcher sign wd-1043 --request request.json --receipt wd-1043.receipt.json";
+
+/// Asks for the signatures of one transaction; the same ID and content gives the same signatures, for ever.
+#[derive(Args, Debug)]
+#[command(after_help = SIGN_EXAMPLE)]
+pub(super) struct Sign {
+    /// The request's name, unique per watcher.
+    pub(super) id: RequestId,
+    /// The key that signs, with a child as KEY/CHILD.
+    #[arg(long, conflicts_with = "request", required_unless_present = "request")]
+    pub(super) key: Option<KeyPath>,
+    #[command(flatten)]
+    pub(super) what: What,
+    /// What is paid: name of an asset of the policy.
+    #[arg(long, conflicts_with = "request")]
+    pub(super) asset: Option<String>,
+    /// What the network gets, in the chain's native asset.
+    #[arg(long, requires = "asset", value_parser = parse_decimal)]
+    pub(super) fee: Option<Decimal>,
+    /// A payment; change is left out. REFERENCE names the withdrawal it pays.
+    #[arg(long, requires = "asset", value_name = "DEST=AMOUNT[=REFERENCE]", value_parser = parse_output)]
+    pub(super) output: Vec<Output>,
+    /// RFC 3339; after it the token is not asked any more.
+    #[arg(long, value_name = "TIME", conflicts_with = "request")]
+    pub(super) expires_at: Option<String>,
+    /// Waits for the receipt, verifies it and writes it as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(super) receipt: Option<PathBuf>,
+    /// How long to go on asking, and to wait for the receipt.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(super) deadline: u64,
+}
+
+impl Sign {
+    pub(super) fn deadline(&self) -> Duration {
+        Duration::from_secs(self.deadline)
+    }
+}
+
+/// What is to be signed.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(super) struct What {
+    /// For ECDSA keys: 32 bytes each, hexadecimal.
+    #[arg(long, value_name = "HEX", num_args = 1.., value_parser = parse_digest)]
+    pub(super) digest: Vec<Digest>,
+    /// For Ed25519 keys, hexadecimal.
+    #[arg(long, value_name = "HEX", num_args = 1.., value_parser = parse_message)]
+    pub(super) message: Vec<MessageHex>,
+    /// The whole request in JSON; - reads standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(super) request: Option<PathBuf>,
+}
+
+/// Verifies a receipt offline: that its entry is in the signer's log, and the signatures in it.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Example:\n  chancery-watcher verify wd-1042.receipt.json --log-key exchange.example/...+...+..."
+)]
+pub(super) struct Verify {
+    /// The receipt in JSON; - reads standard input.
+    pub(super) receipt: PathBuf,
+    /// The log's C2SP verifier key; without it those of the config are taken.
+    #[arg(long, value_name = "VKEY", value_parser = parse_log_key)]
+    pub(super) log_key: Vec<LogKey>,
+}
+
+fn parse_log_key(text: &str) -> Result<LogKey, String> {
+    LogKey::parse(text).map_err(|error| error.to_string())
+}
+
+fn parse_digest(text: &str) -> Result<Digest, String> {
+    Digest::try_from(text.to_owned())
+}
+
+fn parse_message(text: &str) -> Result<MessageHex, String> {
+    MessageHex::try_from(text.to_owned()).map_err(|error| error.to_string())
+}
+
+fn parse_decimal(text: &str) -> Result<Decimal, String> {
+    text.parse().map_err(|error: appliance_wire::BadDecimal| error.to_string())
+}
+
+fn parse_output(text: &str) -> Result<Output, String> {
+    let mut parts = text.splitn(3, '=');
+    let (Some(destination), Some(amount)) = (parts.next().filter(|part| !part.is_empty()), parts.next()) else {
+        return Err("write DEST=AMOUNT or DEST=AMOUNT=REFERENCE".to_owned());
+    };
+    let reference = parts.next().map(str::parse).transpose();
+    let reference = reference.map_err(|error: appliance_wire::BadRequestId| format!("the reference is {error}"))?;
+    Ok(Output { destination: destination.to_owned(), amount: parse_decimal(amount)?, reference })
+}

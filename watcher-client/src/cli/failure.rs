@@ -1,0 +1,74 @@
+//! How a command ends that does not end well.
+
+use std::error::Error as StdError;
+
+use crate::Error;
+
+/// Why, and by it the exit status.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The library's error.
+    Client(Box<Error>),
+    /// What was verified is not valid.
+    NotValid(String),
+    /// Anything else that failed.
+    Failed(String),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Client(Box::new(error))
+    }
+}
+
+impl Failure {
+    pub(super) fn exit_status(&self) -> u8 {
+        match self {
+            Self::NotValid(_) => 3,
+            Self::Failed(_) => 1,
+            Self::Client(error) => match **error {
+                Error::Config(_) | Error::StateDamaged { .. } => 78,
+                Error::NotVerified { .. }
+                | Error::KeyChanged { .. }
+                | Error::Inconsistent { .. }
+                | Error::Checkpoint(_)
+                | Error::Receipt(_) => 3,
+                Error::Refused(_)
+                | Error::Transport(_)
+                | Error::Unexpected { .. }
+                | Error::State { .. }
+                | Error::NoReceiptYet { .. } => 1,
+            },
+        }
+    }
+
+    /// One line, with the causes.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::NotValid(why) => format!("NOT valid: {why}"),
+            Self::Failed(why) => why.clone(),
+            Self::Client(error) => {
+                let mut text = error.to_string();
+                let mut cause = error.source();
+                while let Some(error) = cause {
+                    text += &format!(": {error}");
+                    cause = error.source();
+                }
+                text
+            }
+        }
+    }
+
+    /// The same for machines, with the signer's problem document.
+    pub(super) fn json(&self) -> String {
+        let problem = if let Self::Client(error) = self { error.problem() } else { None };
+        let mut json = serde_json::json!({ "error": self.text(), "exit_status": self.exit_status() });
+        if let Some(problem) = problem {
+            json["problem"] = serde_json::json!(problem);
+        }
+        if matches!(self, Self::NotValid(_)) {
+            json["valid"] = false.into();
+        }
+        json.to_string()
+    }
+}

@@ -1,0 +1,162 @@
+//! The client: one signer, one watcher, one memory.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use appliance_wire::{KeysAnswer, LimitsAnswer, LogKey, RequestId, SignatureAnswer, SignatureRequest};
+use hsm_types::PublicKey;
+use reqwest::Method;
+
+use crate::{
+    Config, Error, answer_check::check_answer, known_keys::KnownKeys, last_checkpoint::LastCheckpoint,
+    state_directory::StateDirectory, transport::Transport,
+};
+
+mod log;
+mod put;
+
+/// Asks one signer. Cheap to clone, and to be shared by tasks.
+#[derive(Clone, Debug)]
+pub struct Client {
+    parts: Arc<Parts>,
+}
+
+#[derive(Debug)]
+struct Parts {
+    transport: Transport,
+    known_keys: KnownKeys,
+    last_checkpoint: LastCheckpoint,
+    log_keys: Vec<LogKey>,
+    options: Options,
+}
+
+/// How patient a client is.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How long one call may go on asking again; the last attempt may end up to 30 s later.
+    pub deadline: Duration,
+    /// Told before each pause: what came in between, and how long the pause is.
+    pub on_retry: Option<fn(&str, Duration)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { deadline: Duration::from_secs(60), on_retry: None }
+    }
+}
+
+impl Client {
+    /// A client with default options. Reads certificates and memory; connects nowhere yet.
+    ///
+    /// # Errors
+    /// [`Error::Config`] about the PEM files; [`Error::State`] and [`Error::StateDamaged`] about the memory.
+    pub fn new(config: &Config) -> Result<Self, Error> {
+        Self::with_options(config, Options::default())
+    }
+
+    /// Likewise, with other options.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn with_options(config: &Config, options: Options) -> Result<Self, Error> {
+        let directory = StateDirectory::open(&config.state_directory)?;
+        let last_checkpoint = LastCheckpoint::new(directory.clone(), config.log_keys.clone());
+        last_checkpoint.remembered()?;
+        let parts = Parts {
+            transport: Transport::new(config)?,
+            known_keys: KnownKeys::open(directory)?,
+            last_checkpoint,
+            log_keys: config.log_keys.clone(),
+            options,
+        };
+        Ok(Self { parts: Arc::new(parts) })
+    }
+
+    /// The signer's address.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.parts.transport.url()
+    }
+
+    /// Asks for signatures, again and again under the same id while that can help, and verifies what comes back.
+    ///
+    /// Besides `signed` it may return another status: `pending` waits for officers, `accepted` could not be signed
+    /// before the deadline; ask [`Client::status`] later, or sign again with the same id and content.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the signer's reason; [`Error::Transport`] when the deadline passed without an answer: the
+    /// request may have been accepted, so put the same again, never another in its place; [`Error::NotVerified`] and
+    /// [`Error::KeyChanged`] when the answer must not be used.
+    pub async fn sign(&self, id: &RequestId, request: &SignatureRequest) -> Result<SignatureAnswer, Error> {
+        let deadline = Instant::now() + self.parts.options.deadline;
+        let answer = self.put_until(deadline, id, request).await?;
+        check_answer(&answer, id, Some(request), &self.parts.known_keys)?;
+        self.check_receipt(&answer).await?;
+        Ok(answer)
+    }
+
+    /// Where a request stands, with its receipt as soon as a checkpoint covers it. Signatures and receipt are verified,
+    /// Ed25519 signatures only in form: their message is not in the answer.
+    ///
+    /// # Errors
+    /// As [`Client::sign`]; asks once.
+    pub async fn status(&self, id: &RequestId) -> Result<SignatureAnswer, Error> {
+        let answer: SignatureAnswer = self.get(&format!("/v1/signatures/{id}")).await?;
+        let signed_by = answer.signatures.iter().flatten().map(|signature| signature.key.label.as_str());
+        self.learn_keys(signed_by).await?;
+        check_answer(&answer, id, None, &self.parts.known_keys)?;
+        self.check_receipt(&answer).await?;
+        Ok(answer)
+    }
+
+    /// The keys granted to this watcher. Each public key is remembered at first sight.
+    ///
+    /// # Errors
+    /// [`Error::KeyChanged`] where one is not the one remembered.
+    pub async fn keys(&self) -> Result<KeysAnswer, Error> {
+        let answer: KeysAnswer = self.get("/v1/keys").await?;
+        let mut keys = Vec::new();
+        for key in &answer.keys {
+            let public_key = hex::decode(&key.public_key)
+                .ok()
+                .and_then(|bytes| PublicKey::decode(key.algorithm, &bytes).ok())
+                .filter(|decoded| decoded.to_string() == key.public_key)
+                .ok_or_else(|| Error::NotVerified { what: format!("the public key of \"{}\" is none", key.name) })?;
+            keys.push((key.name.clone(), public_key));
+        }
+        self.parts.known_keys.remember(&keys)?;
+        Ok(answer)
+    }
+
+    /// What is left in each window that applies to this watcher.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn limits(&self) -> Result<LimitsAnswer, Error> {
+        self.get("/v1/limits").await
+    }
+
+    /// Freezes this watcher itself: nothing it asks for leaves the signer until officers unfreeze it.
+    ///
+    /// # Errors
+    /// See [`Error`]; until it returns `Ok`, take the watcher as not frozen and call again.
+    pub async fn freeze(&self, reason: &str) -> Result<(), Error> {
+        let body = serde_json::json!({ "reason": reason }).to_string().into_bytes();
+        self.parts.transport.exchange(Method::POST, "/v1/freeze", Some(body)).await?.success().map(|_| ())
+    }
+
+    /// Asks for the keys where one of these was never seen.
+    async fn learn_keys(&self, mut names: impl Iterator<Item = &str>) -> Result<(), Error> {
+        let all_known = names.all(|name| self.parts.known_keys.verifier(name).is_some());
+        if all_known { Ok(()) } else { self.keys().await.map(|_| ()) }
+    }
+
+    async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
+        self.parts.transport.exchange(Method::GET, path, None).await?.json()
+    }
+}
+
+#[cfg(test)]
+mod tests;

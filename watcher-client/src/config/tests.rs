@@ -1,0 +1,83 @@
+//! What a person sees who got a line of `watcher.toml` wrong.
+
+use super::*;
+use crate::testing::TestLog;
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("pki")).unwrap();
+    for name in ["ca.crt", "watcher.crt", "watcher.key"] {
+        fs::write(folder.path().join("pki").join(name), "PEM").unwrap();
+    }
+    folder
+}
+
+fn good() -> String {
+    format!(
+        "url = \"https://127.0.0.1:8443/\"\nca = \"pki/ca.crt\"\ncertificate = \"pki/watcher.crt\"\n\
+         private_key = \"pki/watcher.key\"\nstate_directory = \"watcher-state\"\nlog_keys = [\"{}\"]\n",
+        TestLog::new().key
+    )
+}
+
+fn load(text: &str) -> Result<Config, String> {
+    let folder = folder();
+    let file = folder.path().join("watcher.toml");
+    fs::write(&file, text).unwrap();
+    Config::load(&file).map_err(|error| {
+        assert_eq!(error.file, file);
+        error.to_string()
+    })
+}
+
+#[test]
+fn a_good_file_is_read_and_its_paths_are_relative_to_it() {
+    let folder = folder();
+    let file = folder.path().join("watcher.toml");
+    fs::write(&file, good()).unwrap();
+    let config = Config::load(&file).unwrap();
+    assert_eq!(config.url, "https://127.0.0.1:8443");
+    assert_eq!(config.ca, folder.path().join("pki/ca.crt"));
+    assert_eq!(config.state_directory, folder.path().join("watcher-state"));
+    assert_eq!(config.log_keys.len(), 1);
+}
+
+#[test]
+fn every_wrong_line_names_its_key_and_what_to_do() {
+    for (from, to, wanted) in [
+        ("https://", "http://", "key `url`"),
+        ("https://127.0.0.1:8443/", "signer", "key `url`"),
+        ("https://", "https://me:secret@", "the certificate says who we are"),
+        ("8443/", "8443/?a=b", "has a query"),
+        ("pki/ca.crt", "pki/no.crt", "key `ca`"),
+        ("pki/watcher.key", "pki/no.key", "key `private_key`"),
+        ("+", "-", "key `log_keys`"),
+        ("url =", "uri =", "unknown field `uri`"),
+        ("state_directory = \"watcher-state\"\n", "", "missing field `state_directory`"),
+    ] {
+        let error = load(&good().replace(from, to)).unwrap_err();
+        assert!(error.contains(wanted), "{wanted}: {error}");
+    }
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let text = good().replace("https", "ftp").replace("pki/ca.crt", "no").replace("pki/watcher.crt", "no");
+    let error = load(&text).unwrap_err();
+    for key in ["`url`", "`ca`", "`certificate`"] {
+        assert!(error.contains(key), "{error}");
+    }
+}
+
+#[test]
+fn no_log_key_is_an_error_and_not_a_watcher_that_believes_anything() {
+    let text = good();
+    let (head, _) = text.split_once("log_keys").unwrap();
+    assert!(load(&format!("{head}log_keys = []\n")).unwrap_err().contains("`log_keys` is empty"));
+}
+
+#[test]
+fn a_missing_file_says_how_to_name_another() {
+    let error = Config::load(Path::new("/nowhere/watcher.toml")).unwrap_err().to_string();
+    assert!(error.contains("/nowhere/watcher.toml") && error.contains("--config"), "{error}");
+}

@@ -1,0 +1,41 @@
+//! What the tests need: a log, keys and a signer of their own.
+
+use appliance_wire::ItemSignature;
+use hsm_types::{Digest, PublicKey, RawSignature, ToSign, Verifier};
+use k256::ecdsa::signature::hazmat::PrehashSigner;
+
+mod answers;
+mod log;
+mod pki;
+mod server;
+
+pub(crate) use answers::{keys_answer, serve_log, signed_answer};
+pub(crate) use log::TestLog;
+pub(crate) use pki::TestPki;
+pub(crate) use server::{Seen, TestAnswer, TestServer};
+
+fn signing_key(seed: u8) -> k256::ecdsa::SigningKey {
+    k256::ecdsa::SigningKey::from_slice(&[seed; 32]).unwrap()
+}
+
+/// The secp256k1 public key of a seed.
+pub(crate) fn ecdsa_public_key(seed: u8) -> PublicKey {
+    PublicKey::Secp256k1(signing_key(seed).verifying_key().into())
+}
+
+/// A good signature of `digest` by the key of a seed, as the signer answers it.
+pub(crate) fn ecdsa_signature(seed: u8, key: &str, digest: [u8; 32]) -> ItemSignature {
+    let raw: k256::ecdsa::Signature = signing_key(seed).sign_prehash(&digest).unwrap();
+    let public_key = ecdsa_public_key(seed);
+    let input = ToSign::Digest(Digest(digest));
+    let verified = Verifier::new(public_key.clone()).verify(&input, &RawSignature(raw.to_bytes().into())).unwrap();
+    ItemSignature {
+        key: key.parse().unwrap(),
+        digest: Some(Digest(digest)),
+        message_sha256: None,
+        signature: hex::encode(verified.to_bytes()),
+        recovery_id: verified.recovery_id(),
+        der: verified.to_der().map(hex::encode),
+        public_key: public_key.to_string(),
+    }
+}

@@ -1,0 +1,49 @@
+//! The TLS side of the connection: 1.3 only, one CA, our certificate.
+
+use std::{path::Path, sync::Arc};
+
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    version::TLS13,
+};
+
+use crate::{Config, ConfigError};
+
+/// Reads the three PEM files.
+pub(super) fn client_config(config: &Config) -> Result<ClientConfig, ConfigError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(&config.ca)? {
+        roots.add(certificate).map_err(|error| {
+            ConfigError::new(&config.ca, format!("not a CA certificate ({error}); `ca` names the signer's CA"))
+        })?;
+    }
+    let key = PrivateKeyDer::from_pem_file(&config.private_key).map_err(|error| {
+        ConfigError::new(&config.private_key, format!("no private key in PEM ({error}); `private_key` must name one"))
+    })?;
+    let mut tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&TLS13])
+        .map_err(|error| ConfigError::new(&config.ca, error.to_string()))?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(certificates(&config.certificate)?, key)
+        .map_err(|error| {
+            let problem = format!(
+                "certificate and private key {} do not fit together ({error}); both must be this watcher's",
+                config.private_key.display()
+            );
+            ConfigError::new(&config.certificate, problem)
+        })?;
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(tls)
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+    let unreadable = |error| ConfigError::new(file, format!("no certificate in PEM ({error}); name a PEM file"));
+    let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).map_err(unreadable)?.collect();
+    match found {
+        Ok(found) if found.is_empty() => Err(ConfigError::new(file, "holds no certificate in PEM; name a PEM file")),
+        Ok(found) => Ok(found),
+        Err(error) => Err(unreadable(error)),
+    }
+}
