@@ -1,0 +1,38 @@
+//! An appliance of one's own: directory, token, certificates, policy, processes.
+
+use std::process::ExitCode;
+
+use libtest_mimic::{Failed, Trial};
+
+pub(crate) mod installation;
+pub(crate) mod running;
+pub(crate) mod wire;
+
+pub(crate) use installation::Installation;
+pub(crate) use running::Running;
+
+/// Runs as one of the programs, where this process was started under its name.
+pub(crate) fn program() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().peekable();
+    let name = std::path::Path::new(arguments.peek()?).file_name()?.to_str()?.to_owned();
+    match name.as_str() {
+        "chancery" => Some(appliance::cli::run(arguments)),
+        "chancery-watcher" => Some(watcher_client::cli::run(arguments)),
+        "chancery-provision" => Some(provisioning::cli::run(arguments)),
+        _ => None,
+    }
+}
+
+/// A test; its name is a claim.
+pub(crate) fn trial(name: &str, test: fn()) -> Trial {
+    Trial::test(name, move || -> Result<(), Failed> {
+        test();
+        Ok(())
+    })
+}
+
+/// Runs a future to its end.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(future)
+}
