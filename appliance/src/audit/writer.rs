@@ -79,6 +79,7 @@ pub(super) struct Writer {
 }
 
 const GATHER_FOR: Duration = Duration::from_millis(2);
+const LOOK_EVERY: Duration = Duration::from_micros(200);
 const MOST_IN_A_BATCH: usize = 512;
 const ROOM_CHECK_EVERY: Duration = Duration::from_secs(1);
 const SNAPSHOT_EVERY: u64 = 10_000;
@@ -149,10 +150,11 @@ impl Writer {
             if batch.len() >= self.under_way.load(Ordering::Relaxed) {
                 break;
             }
-            match self.jobs.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(job) => batch.push(job),
-                Err(_) => break,
+            if Instant::now() >= deadline {
+                break;
             }
+            // Looking up now and then costs less than being woken for every job.
+            thread::sleep(LOOK_EVERY);
         }
         batch
     }
