@@ -4,7 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use appliance_wire::{Body, Entry, canonical, from_canonical, tree::Frontier};
 
-use super::log::{Log, Published, Unreadable};
+use super::{
+    log::{Log, Published},
+    unreadable::Unreadable,
+};
 use crate::{
     clock::Moment,
     refusal::Refusal,
@@ -35,8 +38,8 @@ impl Draft {
         }
     }
 
-    /// Adds an entry; the state has it from now on, the world only after the commit.
-    pub(super) fn push(&mut self, state: &mut State, frontier: &mut Frontier, body: Body) -> Result<u64, Unreadable> {
+    /// Adds an entry and gives it back; the state has it from now on, the world only after the commit.
+    pub(super) fn push(&mut self, state: &mut State, frontier: &mut Frontier, body: Body) -> Result<Entry, Unreadable> {
         let mut salt = [0; 16];
         rustix::rand::getrandom(&mut salt, rustix::rand::GetRandomFlags::empty())
             .map_err(|error| Unreadable::new(format!("no randomness from the kernel: {error}")))?;
@@ -59,7 +62,7 @@ impl Draft {
             self.bound.insert(key, binding);
             self.published.bindings.push((key, binding));
         }
-        Ok(index)
+        Ok(entry)
     }
 
     /// The log with this batch's own bindings on top.

@@ -8,10 +8,11 @@ use super::{
     anchor::AnchorFile,
     draft::Draft,
     journal::Journal,
-    log::{Log, Tip, Unreadable},
+    log::{Log, Tip},
     start::clock,
     store::Store,
     tiles::Tiles,
+    unreadable::Unreadable,
 };
 use crate::state::State;
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use appliance_wire::{Accepted, RequestId};
+use bytes::Bytes;
 use hsm_types::{KeyLabel, ToSign, VerifiedSignature};
 use tokio::sync::watch;
 
-use super::handle::Attempt;
 use crate::{refusal::Refusal, state::BindingKey};
 
 /// A durable acceptance and the right to one attempt at signing it. Made by the writer alone, after its sync.
@@ -54,6 +54,15 @@ impl Intent {
     pub(super) fn finish(&self, attempt: Attempt) {
         self.attempt.send_replace(Some(attempt));
     }
+}
+
+/// What one attempt came to.
+#[derive(Clone, Debug)]
+pub enum Attempt {
+    /// Recorded; the stored answer.
+    Signed(Bytes),
+    /// Not signed; may be tried again.
+    Refused(Refusal),
 }
 
 /// One verified signature for each item of an intent, in order.

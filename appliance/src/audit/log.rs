@@ -2,8 +2,6 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    fmt::{Debug, Display},
-    path::Path,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
@@ -15,23 +13,9 @@ use appliance_wire::{
 use super::{
     store::{Store, StoreBatch},
     tiles::{TileReader, Tiles},
+    unreadable::Unreadable,
 };
 use crate::state::{Binding, BindingKey, Bindings};
-
-/// The log cannot be read, or says what it cannot say.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{0}")]
-pub struct Unreadable(String);
-
-impl Unreadable {
-    pub(super) fn new(reason: String) -> Self {
-        Self(reason)
-    }
-
-    pub(super) fn at(path: &Path, error: &dyn Display) -> Self {
-        Self(format!("{}: {error}", path.display()))
-    }
-}
 
 /// Everything durable, readable from any thread.
 #[derive(Debug)]

@@ -13,9 +13,10 @@ use appliance_wire::{Entry, from_canonical, tree::Frontier};
 use super::{
     anchor::{self, Anchor, AnchorFile},
     journal::{self, Journal, Lines, Next},
-    log::{Log, Published, Tip, Unreadable},
+    log::{Log, Published, Tip},
     store::Store,
     tiles::Tiles,
+    unreadable::Unreadable,
 };
 use crate::state::{State, bindings_of};
 

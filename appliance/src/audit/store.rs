@@ -15,7 +15,7 @@ use std::{
 
 use appliance_wire::tree::Hash;
 
-use super::log::Unreadable;
+use super::unreadable::Unreadable;
 use crate::state::{Binding, BindingKey};
 
 /// (level, number) of a tile.

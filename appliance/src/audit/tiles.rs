@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use appliance_wire::tree::{Hash, Nodes, node_hash};
 
-use super::{log::Unreadable, store::Store};
+use super::{store::Store, unreadable::Unreadable};
 
 const TILE_HEIGHT: u32 = 8;
 const TILE_WIDTH: usize = 1 << TILE_HEIGHT;

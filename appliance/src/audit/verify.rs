@@ -16,7 +16,7 @@ use hsm_types::{Algorithm, KeyLabel, PublicKey, RawSignature, ToSign, Verifier};
 use super::{
     anchor,
     journal::{self, Lines, Next},
-    log::Unreadable,
+    unreadable::Unreadable,
     writer::command_of,
 };
 use crate::{

@@ -11,23 +11,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use appliance_wire::{Body, KeyEntry, PolicyEntry, RequestId, Scope, tree::Frontier};
-use bytes::Bytes;
-use tokio::sync::{oneshot, watch};
+use appliance_wire::{Body, Entry, tree::Frontier};
+use tokio::sync::watch;
 
 use super::{
     draft::Draft,
     follower::Follow,
-    handle::{Admission, Attempt},
-    intent::{Failure, Intent, VerifiedSignatures},
+    intent::Attempt,
+    job::{Job, Reply},
     journal::Journal,
     log::{Log, Tip},
     refusals::Refusals,
 };
 use crate::{
     clock::{Clock, Moment},
-    command::SignCommand,
-    evidence::Facts,
     metrics::Metrics,
     policy::Policy,
     refusal::Refusal,
@@ -39,24 +36,6 @@ mod install;
 mod record;
 
 pub(super) use admit::command_of;
-
-pub(super) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
-type Question = Box<dyn FnOnce(&State, Moment) + Send>;
-
-/// What the writer is asked.
-pub(super) enum Job {
-    Admit { watcher: String, command: Box<SignCommand>, facts: Facts, reply: Reply<Admission> },
-    Deny { watcher: String, request_id: RequestId, content: String, refusal: Refusal, reply: Reply<Refusal> },
-    Resume { accepted: u64, reply: Reply<Admission> },
-    Signed { intent: Intent, verified: VerifiedSignatures, reply: Reply<Bytes> },
-    Failed { intent: Intent, failure: Failure, reply: Reply<Refusal> },
-    Freeze { what: Scope, by: String, reason: String, reply: Reply<()> },
-    Unfreeze { what: Scope, by: String, reason: String, reply: Reply<()> },
-    Install { policy: Box<PolicyEntry>, keys: Vec<KeyEntry>, reply: Reply<()> },
-    Query(Question),
-    Probe { reply: Reply<()> },
-    Stop { reply: Reply<()> },
-}
 
 pub(super) struct Writer {
     pub(super) jobs: Receiver<Job>,
@@ -83,12 +62,6 @@ const LOOK_EVERY: Duration = Duration::from_micros(200);
 const MOST_IN_A_BATCH: usize = 512;
 const ROOM_CHECK_EVERY: Duration = Duration::from_secs(1);
 const SNAPSHOT_EVERY: u64 = 10_000;
-
-impl std::fmt::Debug for Job {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Job")
-    }
-}
 
 impl Writer {
     /// Starts the thread. `followed` hangs up once everything is in the store and anchored.
@@ -220,7 +193,7 @@ impl Writer {
 
     /// Adds an entry to the batch. Outcomes and freezes are recorded also where the disk has too little room for new
     /// acceptances.
-    pub(super) fn push(&mut self, draft: &mut Draft, body: Body) -> Result<u64, Refusal> {
+    pub(super) fn push(&mut self, draft: &mut Draft, body: Body) -> Result<Entry, Refusal> {
         if let Some(reason) = self.broken_reason() {
             return Err(Refusal::log_unavailable(reason));
         }

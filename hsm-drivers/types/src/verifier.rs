@@ -1,10 +1,6 @@
 //! The release gate: raw signature in, verified low-S signature and recovery id out, in one computation.
 
-use std::{
-    fmt,
-    ops::AddAssign,
-    sync::{Arc, LazyLock},
-};
+use std::{fmt, ops::AddAssign, sync::Arc};
 
 use elliptic_curve::{
     CurveArithmetic, FieldBytes, PrimeCurve, PrimeField,
@@ -16,7 +12,8 @@ use elliptic_curve::{
 
 use crate::{PublicKey, RawSignature, ToSign, VerifiedSignature, fixed_base::FixedBase};
 
-/// One public key, made ready to verify many signatures. Cheap to clone; making one costs a few milliseconds.
+/// One public key, made ready to verify many signatures. Cheap to make and to clone; the first ECDSA
+/// verification under a key fills its table.
 #[derive(Clone)]
 pub struct Verifier {
     public_key: PublicKey,
@@ -35,23 +32,16 @@ enum Tables {
 #[error("the signature does not verify under the key's public key")]
 pub struct NotValid;
 
-const KEY_WINDOW_BITS: usize = 4;
-const GENERATOR_WINDOW_BITS: usize = 8;
-
-static SECP256K1_GENERATOR: LazyLock<FixedBase<k256::Secp256k1>> =
-    LazyLock::new(|| FixedBase::new(k256::ProjectivePoint::GENERATOR, GENERATOR_WINDOW_BITS));
-static P256_GENERATOR: LazyLock<FixedBase<p256::NistP256>> =
-    LazyLock::new(|| FixedBase::new(p256::ProjectivePoint::GENERATOR, GENERATOR_WINDOW_BITS));
+static SECP256K1_GENERATOR: FixedBase<k256::Secp256k1> = FixedBase::new(k256::ProjectivePoint::GENERATOR);
+static P256_GENERATOR: FixedBase<p256::NistP256> = FixedBase::new(p256::ProjectivePoint::GENERATOR);
 
 impl Verifier {
     /// Prepares the tables of `public_key`.
     #[must_use]
     pub fn new(public_key: PublicKey) -> Self {
         let tables = match &public_key {
-            PublicKey::Secp256k1(key) => {
-                Tables::Secp256k1(Arc::new(FixedBase::new(key.to_projective(), KEY_WINDOW_BITS)))
-            }
-            PublicKey::P256(key) => Tables::P256(Arc::new(FixedBase::new(key.to_projective(), KEY_WINDOW_BITS))),
+            PublicKey::Secp256k1(key) => Tables::Secp256k1(Arc::new(FixedBase::new(key.to_projective()))),
+            PublicKey::P256(key) => Tables::P256(Arc::new(FixedBase::new(key.to_projective()))),
             PublicKey::Ed25519(_) => Tables::Ed25519,
         };
         Self { public_key, tables }
@@ -113,12 +103,9 @@ where
 
     let z = <C::Scalar as Reduce<C::Uint>>::reduce_bytes(FieldBytes::<C>::from_slice(digest));
     let w: C::Scalar = Option::from(s.invert_vartime()).ok_or(NotValid)?;
-    let point = generator.accumulate(FixedBase::<C>::identity(), &(z * w));
-    let point = key.accumulate(point, &(r * w));
-    if bool::from(elliptic_curve::group::Group::is_identity(&point)) {
-        return Err(NotValid);
-    }
-    let point = point.to_affine();
+    let point = generator.accumulate(None, &(z * w));
+    // The point at infinity comes out with x = 0, which is no r.
+    let point = key.accumulate(Some(point), &(r * w)).to_affine();
     let x = point.x();
     if <C::Scalar as Reduce<C::Uint>>::reduce_bytes(&x) != r {
         return Err(NotValid);

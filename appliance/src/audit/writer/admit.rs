@@ -6,13 +6,14 @@ use appliance_wire::{Accepted, Body, Denied, Lapsed, ProblemCode, RequestId, Sig
 use hsm_types::ToSign;
 use tokio::sync::watch;
 
-use super::{Draft, Reply, Writer, settle};
+use super::{Draft, Writer, settle};
 use crate::{
     admission::{self, Application, Decision},
     audit::{
-        handle::{Admission, standing},
         intent::Intent,
-        log::Unreadable,
+        job::Reply,
+        standing::{Admission, standing},
+        unreadable::Unreadable,
     },
     command::SignCommand,
     evidence::Facts,
@@ -57,8 +58,11 @@ impl Writer {
     }
 
     fn accept(&mut self, draft: &mut Draft, accepted: Accepted, inputs: Vec<ToSign>) -> Result<Admission, Refusal> {
-        let index = self.push(draft, Body::Accepted(accepted.clone()))?;
-        Ok(Admission::Granted(self.intent(index, accepted, inputs)))
+        let entry = self.push(draft, Body::Accepted(accepted))?;
+        let Body::Accepted(accepted) = entry.body else {
+            return Err(Refusal::log_unavailable("an acceptance was lost"));
+        };
+        Ok(Admission::Granted(self.intent(entry.index, accepted, inputs)))
     }
 
     /// A repeat: the stored outcome, the attempt under way, or another attempt where grant, rules, freeze and expiry

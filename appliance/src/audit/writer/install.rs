@@ -4,8 +4,8 @@ use std::sync::{Arc, PoisonError};
 
 use appliance_wire::{Body, KeyEntry, PolicyEntry, ProblemCode};
 
-use super::{Draft, Reply, Writer};
-use crate::{policy::Policy, refusal::Refusal};
+use super::{Draft, Writer};
+use crate::{audit::job::Reply, policy::Policy, refusal::Refusal};
 
 impl Writer {
     pub(super) fn install(&mut self, policy: PolicyEntry, keys: Vec<KeyEntry>, reply: Reply<()>) {

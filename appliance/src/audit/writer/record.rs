@@ -4,11 +4,12 @@ use appliance_wire::{Body, Failed, Frozen, ItemSignature, Scope, Signed, Unfroze
 use bytes::Bytes;
 use hsm_types::ToSign;
 
-use super::{Draft, Reply, Writer, settle};
+use super::{Draft, Writer, settle};
 use crate::{
     audit::{
-        handle::{Attempt, stored_answer},
-        intent::{Failure, Intent, VerifiedSignatures},
+        intent::{Attempt, Failure, Intent, VerifiedSignatures},
+        job::Reply,
+        standing::stored_answer,
     },
     refusal::Refusal,
 };
@@ -29,9 +30,12 @@ impl Writer {
             accepted: intent.index,
             signatures: item_signatures(&intent, verified),
         };
-        let result = self
-            .push(draft, Body::Signed(signed.clone()))
-            .and_then(|index| stored_answer(index, &signed).map_err(Refusal::log_unavailable));
+        let result = self.push(draft, Body::Signed(signed)).and_then(|entry| {
+            let Body::Signed(signed) = &entry.body else {
+                return Err(Refusal::log_unavailable("signatures were lost"));
+            };
+            stored_answer(entry.index, signed).map_err(Refusal::log_unavailable)
+        });
         draft.waiters.push(Box::new(move |durable| {
             let result = durable.and(result);
             intent.finish(match result.clone() {

@@ -1,0 +1,35 @@
+//! What the writer can be asked.
+
+use appliance_wire::{KeyEntry, PolicyEntry, RequestId, Scope};
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::{
+    intent::{Failure, Intent, VerifiedSignatures},
+    standing::Admission,
+};
+use crate::{clock::Moment, command::SignCommand, evidence::Facts, refusal::Refusal, state::State};
+
+pub(super) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
+type Question = Box<dyn FnOnce(&State, Moment) + Send>;
+
+/// What the writer is asked.
+pub(super) enum Job {
+    Admit { watcher: String, command: Box<SignCommand>, facts: Facts, reply: Reply<Admission> },
+    Deny { watcher: String, request_id: RequestId, content: String, refusal: Refusal, reply: Reply<Refusal> },
+    Resume { accepted: u64, reply: Reply<Admission> },
+    Signed { intent: Intent, verified: VerifiedSignatures, reply: Reply<Bytes> },
+    Failed { intent: Intent, failure: Failure, reply: Reply<Refusal> },
+    Freeze { what: Scope, by: String, reason: String, reply: Reply<()> },
+    Unfreeze { what: Scope, by: String, reason: String, reply: Reply<()> },
+    Install { policy: Box<PolicyEntry>, keys: Vec<KeyEntry>, reply: Reply<()> },
+    Query(Question),
+    Probe { reply: Reply<()> },
+    Stop { reply: Reply<()> },
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Job")
+    }
+}

@@ -1,0 +1,68 @@
+//! What a bound request has come to, and the bytes a signed one answers.
+
+use appliance_wire::{Body, ItemSignature, RequestStatus, SignatureAnswer, Signed};
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use super::{
+    intent::{Attempt, Intent},
+    log::Log,
+    unreadable::Unreadable,
+};
+use crate::state::{Binding, Bindings, Outcome};
+
+/// What the writer said to a request.
+#[derive(Debug)]
+pub enum Admission {
+    /// Charged, bound and durable: the token may be asked once.
+    Granted(Intent),
+    /// Already decided.
+    Bound(Standing),
+    /// The same request is being signed: its outcome will do.
+    InFlight(watch::Receiver<Option<Attempt>>),
+}
+
+/// What a bound request has come to.
+#[derive(Clone, Debug)]
+pub enum Standing {
+    /// Not signed yet; index of the acceptance.
+    Accepted(u64),
+    /// The stored answer.
+    Signed(Bytes),
+    /// Lapsed for ever, by this entry.
+    Lapsed(u64),
+}
+
+/// Reads what a binding has come to.
+pub(super) fn standing(log: &Log, binding: &Binding) -> Result<Standing, Unreadable> {
+    match binding.outcome {
+        Outcome::Open => Ok(Standing::Accepted(binding.accepted)),
+        Outcome::Lapsed(index) => Ok(Standing::Lapsed(index)),
+        Outcome::Signed(index) => {
+            let Body::Signed(signed) = log.entry(index)?.body else {
+                return Err(Unreadable::new(format!("entry {index} is not the signatures it is bound as")));
+            };
+            stored_answer(index, &signed).map(Standing::Signed)
+        }
+    }
+}
+
+/// The bytes a signed request answers, for ever: made from the entry alone.
+pub(super) fn stored_answer(index: u64, signed: &Signed) -> Result<Bytes, Unreadable> {
+    let answer = SignatureAnswer {
+        request_id: signed.request_id.as_str().to_owned(),
+        status: RequestStatus::Signed,
+        signatures: Some(signed.signatures.iter().map(with_der).collect()),
+        entry: Some(index),
+        receipt: None,
+    };
+    let bytes = serde_json::to_vec(&answer).map_err(|error| Unreadable::new(error.to_string()))?;
+    Ok(bytes.into())
+}
+
+/// Entries leave the DER form out: it follows from r and s.
+fn with_der(signature: &ItemSignature) -> ItemSignature {
+    let mut bytes = [0; 64];
+    let ecdsa = signature.recovery_id.is_some() && hex::decode_to_slice(&signature.signature, &mut bytes).is_ok();
+    ItemSignature { der: ecdsa.then(|| hex::encode(hsm_types::ecdsa_der(&bytes))), ..signature.clone() }
+}
