@@ -67,10 +67,12 @@ impl Opened {
     }
 }
 
-struct Scan<'a> {
+struct Scan<'a, I> {
     directory: &'a Path,
     anchor: Anchor,
-    store: Store,
+    store: &'a Store,
+    /// Entries of the store, in step with the lines of the journal.
+    entries: I,
     stored: u64,
     state: State,
     frontier: Frontier,
@@ -95,7 +97,8 @@ pub fn open(directory: &Path) -> Result<Opened, LogError> {
     let mut scan = Scan {
         directory,
         anchor,
-        store,
+        store: &store,
+        entries: store.entries(),
         stored,
         state,
         frontier: Frontier::default(),
@@ -103,7 +106,7 @@ pub fn open(directory: &Path) -> Result<Opened, LogError> {
         tail: Published::default(),
     };
     let (bytes, cut) = scan.run()?;
-    let Scan { anchor, store, mut state, frontier, tiles, mut tail, .. } = scan;
+    let Scan { anchor, mut state, frontier, tiles, mut tail, .. } = scan;
     tail.tip = Tip { size: frontier.size(), root: frontier.root(), bytes };
     let log = Log::new(store, Tip { size: stored, ..Tip::default() }, tiles);
     log.publish(tail);
@@ -158,7 +161,7 @@ fn snapshot(store: &Store, stored: u64) -> Result<State, Unreadable> {
     }
 }
 
-impl Scan<'_> {
+impl<I: Iterator<Item = Result<Arc<[u8]>, Unreadable>>> Scan<'_, I> {
     /// Reads the whole journal. Returns where its last complete line ends, and how many bytes are behind it.
     fn run(&mut self) -> Result<(u64, u64), LogError> {
         let mut lines =
@@ -190,8 +193,9 @@ impl Scan<'_> {
         let index = self.frontier.size();
         let leaf = self.frontier.append(bytes);
         if index < self.stored {
-            let stored = self.store.entry(index).map_err(|error| self.refuse(Some(index), error.to_string()))?;
-            if stored.as_deref() != Some(bytes) {
+            let stored = self.entries.next().transpose();
+            let stored = stored.map_err(|error| self.refuse(Some(index), error.to_string()))?;
+            if stored.as_ref() != Some(bytes) {
                 return Err(self.refuse(Some(index), "log.jsonl and store do not agree".to_owned()));
             }
             self.tiles.append(leaf);

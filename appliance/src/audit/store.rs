@@ -45,6 +45,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 const OPEN_DEADLINE: Duration = Duration::from_secs(120);
 const SIZE: &[u8] = b"n";
 const SNAPSHOT: u8 = b's';
+const PACK: u8 = b'e';
 
 impl Store {
     /// Creates the store; its directory must not exist.
@@ -92,9 +93,9 @@ impl Store {
     /// Applies a batch and makes it durable. Returns only then.
     pub(super) fn apply(&self, batch: StoreBatch) -> Result<(), Unreadable> {
         let mut writes = sled::Batch::default();
-        for (index, bytes) in &batch.entries {
-            for (chunk, part) in bytes.chunks(CHUNK_BYTES).enumerate() {
-                writes.insert(entry_key(*index, chunk), part);
+        for (first, pack) in packs(&batch.entries) {
+            for (chunk, part) in pack.chunks(CHUNK_BYTES).enumerate() {
+                writes.insert(chunked_key(PACK, first, chunk), part);
             }
         }
         for ((level, number), hashes) in &batch.tiles {
@@ -105,7 +106,7 @@ impl Store {
         }
         if let Some((size, snapshot)) = &batch.snapshot {
             for (chunk, part) in snapshot.chunks(CHUNK_BYTES).enumerate() {
-                writes.insert(snapshot_key(*size, chunk), part);
+                writes.insert(chunked_key(SNAPSHOT, *size, chunk), part);
             }
         }
         writes.insert(SIZE, &batch.size.to_be_bytes());
@@ -129,11 +130,33 @@ impl Store {
 
     /// Bytes of an entry.
     pub(super) fn entry(&self, index: u64) -> Result<Option<Arc<[u8]>>, Unreadable> {
-        let Some(first) = self.database.get(entry_key(index, 0))? else { return Ok(None) };
-        if first.len() < CHUNK_BYTES {
-            return Ok(Some(first.as_ref().into()));
-        }
-        Ok(Some(self.chunks(&entry_key(index, 0)[..9])?.into()))
+        let up_to = chunked_key(PACK, index, u32::MAX as usize);
+        let Some(found) = self.database.range(chunked_key(PACK, 0, 0)..=up_to).next_back() else { return Ok(None) };
+        let (key, part) = found?;
+        let (first, chunk) = pack_place(&key)?;
+        let nth = |pack: &[u8]| pack.split(|byte| *byte == b'\n').nth((index - first) as usize).map(Arc::from);
+        if chunk == 0 { Ok(nth(&part)) } else { Ok(nth(&self.chunks(&key[..9])?)) }
+    }
+
+    /// Every entry, in order.
+    pub(super) fn entries(&self) -> impl Iterator<Item = Result<Arc<[u8]>, Unreadable>> + use<> {
+        let mut parts = self.database.scan_prefix([PACK]).peekable();
+        let packs = std::iter::from_fn(move || {
+            let mut pack = match parts.next()? {
+                Ok((_, part)) => part.to_vec(),
+                Err(error) => return Some(Err(Unreadable::from(error))),
+            };
+            while let Some(Ok((_, more))) = parts
+                .next_if(|next| next.as_ref().is_ok_and(|(key, _)| pack_place(key).is_ok_and(|(_, chunk)| chunk > 0)))
+            {
+                pack.extend_from_slice(&more);
+            }
+            Some(Ok(pack))
+        });
+        packs.flat_map(|pack| match pack {
+            Ok(pack) => pack.split(|byte| *byte == b'\n').map(|entry| Ok(Arc::from(entry))).collect(),
+            Err(error) => vec![Err(error)],
+        })
     }
 
     /// The hashes of a full tile.
@@ -165,8 +188,8 @@ impl Store {
     }
 
     fn remove_older_snapshots(&self, size: u64) -> Result<(), Unreadable> {
-        let newest = snapshot_key(size, 0);
-        for key in self.database.range([SNAPSHOT].to_vec()..newest).keys() {
+        let newest = chunked_key(SNAPSHOT, size, 0);
+        for key in self.database.range(vec![SNAPSHOT]..newest).keys() {
             self.database.remove(key?)?;
         }
         Ok(())
@@ -183,12 +206,27 @@ fn path_in(directory: &Path) -> PathBuf {
     directory.join("store")
 }
 
-fn entry_key(index: u64, chunk: usize) -> Vec<u8> {
-    chunked_key(b'e', index, chunk)
+/// Consecutive entries joined into values of a chunk at most, by the index of the first: one insertion for many. An
+/// entry that is longer by itself is a pack alone, in several chunks. No entry contains a line end.
+fn packs(entries: &[(u64, Arc<[u8]>)]) -> Vec<(u64, Vec<u8>)> {
+    let mut packs: Vec<(u64, Vec<u8>)> = Vec::new();
+    for (index, bytes) in entries {
+        match packs.last_mut().filter(|(_, pack)| pack.len() + 1 + bytes.len() <= CHUNK_BYTES) {
+            Some((_, pack)) => {
+                pack.push(b'\n');
+                pack.extend_from_slice(bytes);
+            }
+            None => packs.push((*index, bytes.to_vec())),
+        }
+    }
+    packs
 }
 
-fn snapshot_key(size: u64, chunk: usize) -> Vec<u8> {
-    chunked_key(SNAPSHOT, size, chunk)
+/// (index of the first entry, number of the chunk) of a pack's key.
+fn pack_place(key: &[u8]) -> Result<(u64, u32), Unreadable> {
+    let place = || Some((key.get(1..9)?.try_into().ok()?, key.get(9..13)?.try_into().ok()?));
+    let (first, chunk) = place().ok_or_else(|| Unreadable::new("a pack's key is damaged".to_owned()))?;
+    Ok((u64::from_be_bytes(first), u32::from_be_bytes(chunk)))
 }
 
 fn chunked_key(kind: u8, number: u64, chunk: usize) -> Vec<u8> {
@@ -202,4 +240,30 @@ fn tile_key(level: u32, number: u64) -> Vec<u8> {
     let mut key = vec![b't', level as u8];
     key.extend(number.to_be_bytes());
     key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_come_back_one_by_one_and_in_order_whatever_their_length() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::create(directory.path()).unwrap();
+        let lengths =
+            [1, 500, CHUNK_BYTES - 600, 700, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES, 2, 40_000, 40_000];
+        let entry = |index: usize| -> Arc<[u8]> { vec![b'a' + index as u8; lengths[index]].into() };
+        for range in [0..3, 3..4, 4..10] {
+            let size = range.end as u64;
+            let entries = range.map(|index| (index as u64, entry(index))).collect();
+            store.apply(StoreBatch { entries, size, ..StoreBatch::default() }).unwrap();
+        }
+        for index in 0..lengths.len() {
+            assert_eq!(store.entry(index as u64).unwrap(), Some(entry(index)), "{index}");
+        }
+        assert_eq!(store.entry(10).unwrap(), None);
+        let all: Vec<Arc<[u8]>> = store.entries().map(Result::unwrap).collect();
+        assert!(all.iter().enumerate().all(|(index, bytes)| *bytes == entry(index)) && all.len() == lengths.len());
+        assert_eq!(store.size().unwrap(), 10);
+    }
 }
