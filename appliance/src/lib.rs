@@ -20,6 +20,7 @@ pub mod cli;
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod error_chain;
 pub mod evidence;
 pub mod freezes;
 pub mod genesis;

@@ -22,6 +22,7 @@ use crate::{
     metrics::Metrics,
 };
 
+mod refused_pin;
 mod supervisor;
 mod token;
 

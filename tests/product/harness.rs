@@ -4,8 +4,11 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Failed, Trial};
 
+pub(crate) mod body;
 pub(crate) mod installation;
+pub(crate) mod load;
 pub(crate) mod running;
+pub(crate) mod watcher;
 pub(crate) mod wire;
 
 pub(crate) use installation::Installation;
@@ -35,4 +38,16 @@ pub(crate) fn trial(name: &str, test: fn()) -> Trial {
 pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(future)
+}
+
+/// What `look` finds, as soon as it finds something: other processes have no event to wait for.
+pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let begun = std::time::Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "not within 20 s: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
 }

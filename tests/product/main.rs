@@ -9,13 +9,48 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
+mod bad_input;
+mod certificates;
+mod crash;
+mod freeze;
 mod harness;
+mod idempotency;
+mod keys;
+mod limits;
+mod monitoring;
+mod operator_cli;
+mod problem_codes;
+mod proofs;
+mod secrets;
+mod shape;
 mod the_way;
+mod token_gone;
+mod watcher_cli;
 
 fn main() -> ExitCode {
     if let Some(code) = harness::program() {
         return code;
     }
-    let trials: Vec<Trial> = [the_way::trials()].into_iter().flatten().collect();
+    let trials: Vec<Trial> = [
+        bad_input::trials(),
+        certificates::trials(),
+        crash::trials(),
+        freeze::trials(),
+        idempotency::trials(),
+        keys::trials(),
+        limits::trials(),
+        monitoring::trials(),
+        operator_cli::trials(),
+        problem_codes::trials(),
+        proofs::trials(),
+        secrets::trials(),
+        shape::trials(),
+        the_way::trials(),
+        token_gone::trials(),
+        watcher_cli::trials(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -103,7 +103,7 @@ impl Audit {
     /// # Errors
     /// `audit-log-unavailable`.
     pub fn standing(&self, binding: &Binding) -> Result<Standing, Refusal> {
-        standing(&self.log, binding).map_err(Refusal::log_unavailable)
+        standing(&*self.log, binding).map_err(Refusal::log_unavailable)
     }
 
     /// Lets the writer decide.

@@ -6,7 +6,6 @@ use tokio::sync::watch;
 
 use super::{
     intent::{Attempt, Intent},
-    log::Log,
     unreadable::Unreadable,
 };
 use crate::state::{Binding, Bindings, Outcome};
@@ -34,7 +33,7 @@ pub enum Standing {
 }
 
 /// Reads what a binding has come to.
-pub(super) fn standing(log: &Log, binding: &Binding) -> Result<Standing, Unreadable> {
+pub(super) fn standing<B: Bindings<Error = Unreadable>>(log: &B, binding: &Binding) -> Result<Standing, Unreadable> {
     match binding.outcome {
         Outcome::Open => Ok(Standing::Accepted(binding.accepted)),
         Outcome::Lapsed(index) => Ok(Standing::Lapsed(index)),

@@ -1,10 +1,10 @@
 //! How commands print and end.
 
-use std::{error::Error, fmt::Display, io::Write, process::ExitCode};
+use std::{fmt::Display, io::Write, process::ExitCode};
 
 use serde::Serialize;
 
-use crate::{config::ConfigError, transport::AdminError};
+use crate::{config::ConfigError, error_chain::chain, transport::AdminError};
 
 /// How a command ended that did not do what was asked.
 #[derive(Debug)]
@@ -46,17 +46,6 @@ impl From<AdminError> for Failure {
     fn from(error: AdminError) -> Self {
         Self::failed(chain(&error))
     }
-}
-
-/// The error and its sources, once each.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text = format!("{text}: {error}");
-        source = error.source();
-    }
-    text
 }
 
 /// Prints a line for people. A reader who left (a closed pipe) is no failure of the command.

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::{
     Failure,
-    output::{chain, print, print_json},
+    output::{print, print_json},
     serve::runtime,
 };
-use crate::{config::Config, genesis, policy::Policy, transport::call};
+use crate::{config::Config, error_chain::chain, genesis, policy::Policy, transport::call};
 
 /// `chancery policy ...`
 #[derive(Debug, Subcommand)]

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use super::Failure;
-use crate::{cli::output::chain, config::Config};
+use crate::{config::Config, error_chain::chain};
 
 pub(super) fn run(config: &Path) -> Result<(), Failure> {
     start_log();

@@ -16,10 +16,15 @@ use hsm_drivers::{
 use hsm_types::{KeyLabel, PublicKey, Verifier};
 
 use super::{
-    Ring, SELF_TEST_KEY, reserved, self_test_input,
+    Ring, SELF_TEST_KEY,
+    refused_pin::RefusedPin,
+    reserved, self_test_input,
     token::{Token, TokenState, Up},
 };
-use crate::config::{Config, DriverConfig, TokenConfig};
+use crate::{
+    config::{Config, DriverConfig, TokenConfig},
+    error_chain::chain,
+};
 
 const OPEN_DEADLINE: Duration = Duration::from_secs(20);
 const CALL_DEADLINE: Duration = Duration::from_secs(20);
@@ -81,7 +86,9 @@ impl From<Error> for Refused {
 /// Starts a worker and proves the token before anyone may use it: its keys are those of the log, and it signs.
 fn open(config: &Config, settings: &TokenConfig, name: &str, ring: &Ring) -> Result<Up, Refused> {
     let sealed = |reason: String| Refused { reason, needs_operator: true };
-    let secret = settings.secret.read(name).map_err(|error| sealed(error.to_string()))?;
+    let refused = RefusedPin::of(config, settings);
+    refused.check().map_err(sealed)?;
+    let secret = settings.secret.read(name).map_err(|error| sealed(chain(&error)))?;
     let driver = match &settings.driver {
         DriverConfig::Pkcs11 { module, label, serial } => {
             Driver::Pkcs11 { module: module.clone(), label: label.clone(), serial: serial.clone(), pin: secret }
@@ -91,7 +98,11 @@ fn open(config: &Config, settings: &TokenConfig, name: &str, ring: &Ring) -> Res
         }
     };
     let opening = Opening { driver, sessions: settings.sessions };
-    let (worker, info) = Worker::start(command(config, settings)?, opening, OPEN_DEADLINE)?;
+    let started = Worker::start(command(config, settings)?, opening, OPEN_DEADLINE);
+    if let Err(Error::PinRefused { .. }) = &started {
+        refused.remember();
+    }
+    let (worker, info) = started?;
     let self_test = reserved(SELF_TEST_KEY).map_err(sealed)?;
     let self_test_key = public_key(&worker, &self_test)?;
     prove(&worker, &self_test, &self_test_key)?;

@@ -18,6 +18,18 @@ const KEYS: [(&str, &str); 4] = [("hot", "secp256k1"), ("nist", "p256"), ("ed", 
 /// The policy of [`Installation::new`], with its watcher's certificate key left to be filled in.
 pub(crate) const POLICY: &str = include_str!("policy.toml");
 
+const SECOND_WATCHER: &str = r#"
+[[watcher]]
+name = "second"
+public_keys_sha256 = ["SECOND"]
+
+[[rule]]
+name = "digests of the second"
+watchers = ["second"]
+keys = ["nist"]
+action = "sign"
+"#;
+
 pub(crate) struct Installation {
     directory: TempDir,
     /// SHA-256 of the public key of `pki/watcher.crt`.
@@ -33,16 +45,42 @@ impl Installation {
     /// One with this policy; `WATCHER` in it is replaced by the watcher certificate's SHA-256.
     pub(crate) fn with_policy(policy: &str) -> Self {
         let installation = Self::without_log();
-        installation.write_policy(policy);
-        installation.run("chancery", &["policy", "install", "policy.toml", "--genesis"]);
-        let first = fs::read_to_string(installation.path("state/log.jsonl")).unwrap();
-        let genesis: serde_json::Value = serde_json::from_str(first.lines().next().unwrap()).unwrap();
-        let watcher = fs::read_to_string(installation.path("watcher.toml")).unwrap();
-        let log_keys = format!("log_keys = [{}]", genesis["log_key"]);
+        installation.begin(policy);
+        installation
+    }
+
+    /// One with a second watcher, `second`, to which only key `nist` is granted.
+    pub(crate) fn with_second_watcher() -> Self {
+        Self::with_second(|second| Self::second_policy().replace("SECOND", second))
+    }
+
+    /// One whose policy is made with the SHA-256 of the public key of `pki/second.crt`.
+    pub(crate) fn with_second(policy: impl Fn(&str) -> String) -> Self {
+        let installation = Self::without_log();
+        let sha256 = installation.issue("second");
+        installation.begin(&policy(&sha256));
+        installation
+    }
+
+    /// [`POLICY`] with a second watcher; `SECOND` is left to be filled in.
+    pub(crate) fn second_policy() -> String {
+        POLICY.to_owned() + SECOND_WATCHER
+    }
+
+    /// Begins the log with this policy, and lets the watcher believe it.
+    pub(crate) fn begin(&self, policy: &str) {
+        self.write_policy(policy);
+        self.run("chancery", &["policy", "install", "policy.toml", "--genesis"]);
+        let watcher = fs::read_to_string(self.path("watcher.toml")).unwrap();
+        let log_keys = format!("log_keys = [{:?}]", self.log_key());
         let watcher: String =
             watcher.lines().filter(|line| !line.starts_with("log_keys")).map(|line| format!("{line}\n")).collect();
-        fs::write(installation.path("watcher.toml"), watcher + &log_keys).unwrap();
-        installation
+        fs::write(self.path("watcher.toml"), watcher + &log_keys).unwrap();
+    }
+
+    /// The verifier key of the log.
+    pub(crate) fn log_key(&self) -> String {
+        self.entries()[0]["log_key"].as_str().unwrap().to_owned()
     }
 
     /// Token, keys, certificates and configuration, but no audit log yet.

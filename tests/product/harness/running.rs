@@ -4,12 +4,12 @@ use std::{
     fs::File,
     io::Read,
     net::SocketAddr,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::Value;
 
 use super::Installation;
@@ -33,9 +33,28 @@ impl Running {
 
     /// Like [`start`](Self::start); what it logged, where it ended instead.
     pub(crate) fn try_start(installation: &Installation, environment: &[(&str, &str)]) -> Result<Self, String> {
-        let log = installation.path("appliance.log");
         let mut command = installation.command("chancery", &["serve"]);
         command.envs(environment.iter().copied());
+        Self::spawn(installation, command)
+    }
+
+    /// Starts it so that a file that would grow over its limit is an error to it, and not its end.
+    pub(crate) fn start_with_full_disk_as_error(installation: &Installation) -> Self {
+        // An ignored signal stays ignored in the program that is executed.
+        let script = "trap '' XFSZ; exec -a chancery \"$0\" serve --config chancery.toml";
+        let mut command = Command::new("bash");
+        command.args(["-c", script]).arg(std::env::current_exe().unwrap()).current_dir(installation.directory());
+        Self::spawn(installation, command).unwrap_or_else(|log| panic!("the appliance did not start:\n{log}"))
+    }
+
+    /// From now on no file of it may be longer; what is longer stays so.
+    pub(crate) fn limit_files_to(&self, bytes: u64) {
+        let limit = Rlimit { current: Some(bytes), maximum: None };
+        prlimit(Some(self.pid()), Resource::Fsize, limit).unwrap();
+    }
+
+    fn spawn(installation: &Installation, mut command: Command) -> Result<Self, String> {
+        let log = installation.path("appliance.log");
         let mut child = command.stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().unwrap();
         let begun = Instant::now();
         // There is no event to wait for: another process opens its listeners.

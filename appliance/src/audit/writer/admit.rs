@@ -69,7 +69,8 @@ impl Writer {
     /// still allow it. Budget is not looked at: it was spent at acceptance.
     fn again(&mut self, draft: &mut Draft, binding: &Binding) -> Result<Admission, Refusal> {
         if !admission::is_open(binding) {
-            return standing(&self.log, binding).map(Admission::Bound).map_err(Refusal::log_unavailable);
+            // The outcome may be of this very batch.
+            return standing(&draft.over(&self.log), binding).map(Admission::Bound).map_err(Refusal::log_unavailable);
         }
         let accepted = self.accepted(draft, binding.accepted).map_err(Refusal::log_unavailable)?;
         let key = BindingKey::request(&accepted.watcher, accepted.request_id.as_str());

@@ -1,0 +1,236 @@
+//! kill -9 at every station of a request, at random moments, and of the token's worker, each under load.
+//!
+//! For soak runs: `CHANCERY_TEST_CYCLES` (random kills, 20), `CHANCERY_TEST_KILL_AT` (passages of each station at which
+//! to kill, `1,7,40`), `CHANCERY_TEST_SEED` (1).
+
+use std::{
+    os::unix::process::ExitStatusExt,
+    process::Stdio,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use libtest_mimic::Trial;
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::task::JoinSet;
+
+use crate::harness::{
+    Installation, Running, block_on, eventually,
+    load::{self, Book, Random, Shared, TIGHT, TIGHT_LIMITS},
+    trial,
+    wire::Connection,
+};
+
+/// Every station there is; see `appliance/src/testing_only.rs`.
+const STATIONS: [&str; 8] = [
+    "before-sync",
+    "after-sync",
+    "before-sign",
+    "after-sign",
+    "before-answer",
+    "before-store-flush",
+    "after-store-flush",
+    "after-anchor",
+];
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let stations = STATIONS.into_iter().map(|station| {
+        Trial::test(format!("crash::killed_at_{station}_it_forgets_and_doubles_nothing"), move || {
+            killed_at(station);
+            Ok(())
+        })
+    });
+    stations
+        .chain([
+            trial("crash::killed_at_any_moment_it_forgets_and_doubles_nothing", killed_at_random),
+            trial("crash::a_killed_token_worker_costs_no_request_and_no_budget", killed_worker),
+            trial("crash::what_was_cut_from_the_log_is_recorded_also_after_a_failed_start", cut_is_recorded),
+        ])
+        .collect()
+}
+
+fn killed_at(station: &'static str) {
+    let installation = Installation::with_policy(TIGHT);
+    let tls = load::watcher_tls(&installation);
+    let book = Shared::default();
+    let counts = std::env::var("CHANCERY_TEST_KILL_AT").unwrap_or_else(|_| "1,7,40".to_owned());
+    for (round, count) in counts.split(',').enumerate() {
+        // A follower passes a tenth of a second after the other: at most ten a second.
+        let follower = station.contains("store") || station.contains("anchor");
+        let count = if follower { count.parse::<u64>().unwrap().min(12).to_string() } else { count.to_owned() };
+        let plan = format!("{station}:{count}");
+        // At its first passage a station may lie in the start itself.
+        if let Ok(running) = Running::try_start(&installation, &[("CHANCERY_TESTING_ONLY_KILL_AT", &plan)]) {
+            let address = running.watcher;
+            block_on(async {
+                let mut tasks = JoinSet::new();
+                load::clients(&mut tasks, address, &tls, &format!("{station}-{round}"), &book);
+                let all = async { while tasks.join_next().await.is_some() {} };
+                tokio::time::timeout(Duration::from_secs(60), all).await.expect("the station was never passed");
+            });
+            assert_eq!(running.wait().signal(), Some(Signal::KILL.as_raw()), "{plan}");
+        }
+        let running = installation.start();
+        account_after_restart(&installation, &running, &book);
+        // The next round begins where this one left off, now and then stopped in order.
+        if round % 2 == 0 {
+            running.stop()
+        } else {
+            running.kill()
+        }
+        installation.assert_log_verifies();
+    }
+    let book = book.lock().unwrap();
+    assert!(book.count("200") > 0 && book.count("403 limit-exceeded") > 0, "no load at a limit: {:?}", book.told);
+}
+
+/// Everything promised over a crash.
+fn account_after_restart(installation: &Installation, running: &Running, book: &Shared) {
+    let tls = load::watcher_tls(installation);
+    load::assert_account(&load::log_of(installation), &TIGHT_LIMITS, &book.lock().unwrap());
+    let limits = block_on(async {
+        load::put_all_again(running.watcher, &tls, book, &load::log_of(installation)).await;
+        load::get(running, &tls, "/v1/limits").await.json()
+    });
+    let log = load::log_of(installation);
+    load::assert_account(&log, &TIGHT_LIMITS, &book.lock().unwrap());
+    load::assert_limits_agree(&limits, &log, &TIGHT_LIMITS);
+    assert_eq!(load::of_kind(&log, "accepted").count(), load::of_kind(&log, "signed").count(), "one was left behind");
+}
+
+fn killed_at_random() {
+    let installation = Installation::with_policy(TIGHT);
+    let tls = load::watcher_tls(&installation);
+    let book = Shared::default();
+    let seed = load::number("CHANCERY_TEST_SEED", 1) as u64;
+    let mut random = Random(seed);
+    for cycle in 0..load::number("CHANCERY_TEST_CYCLES", 20) {
+        let wait = Duration::from_millis(5 + random.below(116));
+        if cycle % 5 == 4 {
+            // Killed while it starts.
+            let mut command = installation.command("chancery", &["serve"]);
+            let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            thread::sleep(wait * 2);
+            child.kill().unwrap();
+            child.wait().unwrap();
+        } else {
+            let running = installation.start();
+            let address = running.watcher;
+            block_on(async {
+                let mut tasks = JoinSet::new();
+                load::clients(&mut tasks, address, &tls, &format!("random-{cycle}"), &book);
+                // The first hundred milliseconds are handshakes: a moment is counted from the first answers on.
+                let begun = Instant::now();
+                let before = book.lock().unwrap().told.values().sum::<usize>();
+                while book.lock().unwrap().told.values().sum::<usize>() == before {
+                    assert!(begun.elapsed() < Duration::from_secs(30), "no answer");
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                tokio::time::sleep(wait).await;
+                running.kill();
+                while tasks.join_next().await.is_some() {}
+            });
+        }
+        load::assert_account(&load::log_of(&installation), &TIGHT_LIMITS, &book.lock().unwrap());
+        if cycle % 7 == 6 {
+            let running = installation.start();
+            account_after_restart(&installation, &running, &book);
+            running.kill();
+            installation.assert_log_verifies();
+            let answered = book.lock().unwrap().answered.clone();
+            // A soak run would put every id of a thousand cycles again, and again.
+            *book.lock().unwrap() = Book { answered, ..Book::default() };
+        }
+    }
+    let running = installation.start();
+    let answered = book.lock().unwrap().answered.keys().cloned().collect();
+    book.lock().unwrap().put = answered;
+    account_after_restart(&installation, &running, &book);
+    running.stop();
+    installation.assert_log_verifies();
+}
+
+fn killed_worker() {
+    const EACH: usize = 6;
+    let installation = Installation::new();
+    let tls = load::watcher_tls(&installation);
+    let running = installation.start();
+    let (pid, address) = (running.pid(), running.watcher);
+    let worker = || load::status(&installation)["tokens"][0]["worker"].as_i64();
+    let first = worker().unwrap();
+    let signed = block_on(async {
+        let mut tasks = JoinSet::new();
+        for client in 0..load::CLIENTS {
+            let tls = Arc::clone(&tls);
+            tasks.spawn(async move {
+                let mut connection = Connection::open(address, &tls).await.unwrap();
+                let mut refused = 0;
+                for number in 0..EACH {
+                    let id = format!("worker-{client}-{number}");
+                    loop {
+                        let answer = load::put(&mut connection, &id).await.unwrap();
+                        if answer.status == 200 {
+                            break;
+                        }
+                        assert!(matches!(answer.status, 202 | 503), "{}", String::from_utf8_lossy(&answer.body));
+                        refused += 1;
+                        assert!(refused < 500, "{id}: {}", String::from_utf8_lossy(&answer.body));
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                }
+                refused
+            });
+        }
+        // Two workers die while requests are in them.
+        let installation = &installation;
+        for _ in 0..2 {
+            let seen = load::log_of(installation).len();
+            while load::log_of(installation).len() < seen + 40 && !tasks.is_empty() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            if let Some(worker) = load::status(installation)["tokens"][0]["worker"].as_i64() {
+                let _ = kill_process(Pid::from_raw(worker as i32).unwrap(), Signal::KILL);
+            }
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        let mut refused = 0;
+        while let Some(done) = tasks.join_next().await {
+            refused += done.unwrap();
+        }
+        refused
+    });
+    assert!(signed > 0, "no request met a dead worker");
+    assert_ne!(eventually("another worker", worker), first);
+    assert_eq!(running.pid(), pid);
+    let log = load::log_of(&installation);
+    load::assert_account(&log, &[], &Book::default());
+    assert_eq!(load::of_kind(&log, "accepted").count(), load::CLIENTS * EACH, "charged once each");
+    assert_eq!(load::of_kind(&log, "signed").count(), load::CLIENTS * EACH);
+    assert!(load::of_kind(&log, "failed").count() > 0, "a failed attempt is recorded");
+    assert_eq!(load::of_kind(&log, "boot").count(), 1);
+    running.stop();
+    installation.assert_log_verifies();
+}
+
+/// An incomplete last line is cut when the log is opened. Where the start then fails for another reason, the next
+/// `boot` must still tell of it.
+fn cut_is_recorded() {
+    let installation = Installation::new();
+    installation.start().stop();
+    let path = installation.path("state/log.jsonl");
+    let whole = std::fs::read(&path).unwrap();
+    let torn = br#"{"accepted":17,"elapsed":"#;
+    std::fs::write(&path, [whole.as_slice(), torn].concat()).unwrap();
+    // A PIN file that others may read ends the start after the log was opened.
+    let pin = installation.path("token/pin");
+    let away = installation.path("token/pin.away");
+    std::fs::rename(&pin, &away).unwrap();
+    assert!(Running::try_start(&installation, &[]).is_err(), "it starts without a PIN");
+    std::fs::rename(&away, &pin).unwrap();
+    installation.start().stop();
+    let log = load::log_of(&installation);
+    let boot = load::of_kind(&log, "boot").last().unwrap();
+    assert_eq!(boot["cut_bytes"], torn.len(), "25 bytes were cut, and no boot entry says so: {boot}");
+    installation.assert_log_verifies();
+}
