@@ -159,6 +159,27 @@ impl Config {
         Self::read(&text, &absolute).map_err(|mistakes| ConfigError::Mistaken { path: path.to_owned(), mistakes })
     }
 
+    /// Where the admin socket is according to the file at `path`, and where the file is. Nothing else of it is looked
+    /// at: who may open the socket may freeze, and need not be able to read keys and PINs.
+    ///
+    /// # Errors
+    /// The file cannot be read, or does not say.
+    pub fn admin_socket_of(path: &Path) -> Result<(PathBuf, PathBuf), ConfigError> {
+        let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+        let absolute = std::path::absolute(path).map_err(unreadable)?;
+        let text = std::fs::read_to_string(&absolute).map_err(unreadable)?;
+        let directory = absolute.parent().unwrap_or(Path::new("/")).to_owned();
+        let document = Document::read(&text);
+        let socket = reader::admin_socket(&document.root(), &directory);
+        match socket {
+            Some(socket) => Ok((socket, directory)),
+            None => Err(match document.close::<()>(None) {
+                Err(mistakes) => ConfigError::Mistaken { path: path.to_owned(), mistakes },
+                Ok(()) => unreadable(io::ErrorKind::InvalidData.into()),
+            }),
+        }
+    }
+
     /// The configuration `text`, as if it were `chancery.toml` in `directory`.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     audit::{self, BootFacts, LogError, Opened},
-    config::{Config, DriverConfig},
+    config::{Config, DriverConfig, Profile},
     freezes::Freezes,
     metrics::Metrics,
     operations::{Addresses, Checkpoints, Operations},
@@ -54,7 +54,9 @@ impl ServeError {
     #[must_use]
     pub fn is_final(&self) -> bool {
         match self {
-            Self::Log(_) | Self::Token { .. } | Self::OtherToken(_) | Self::State(_) | Self::Transport(_) => true,
+            Self::Log(_) | Self::Token { .. } | Self::OtherToken(_) | Self::State(_) => true,
+            // A port may be given back and an address may appear; a wrong certificate stays wrong.
+            Self::Transport(error) => matches!(error, TransportError::Content { .. } | TransportError::NotLoopback(_)),
             Self::Unwritable(_) | Self::System(_) => false,
         }
     }
@@ -68,6 +70,11 @@ const TOKENS_OPEN_WITHIN: Duration = Duration::from_secs(20);
 /// [`ServeError`]: nothing was signed.
 pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeError> {
     let config = Arc::new(config);
+    if config.profile == Profile::Production {
+        tracing::warn!(
+            "this version knows no officers: in profile production no freeze can be ended and no policy replaced"
+        );
+    }
     let opened = open_log(&config).await?;
     let metrics = Arc::new(Metrics::default());
     let freezes = Arc::new(Freezes::new(opened.state().frozen.clone()));
@@ -81,10 +88,10 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
     };
     let admin = Admin::bind(&config.admin_socket, Limits::admin())?;
     let addresses = Addresses { watcher: Some(https.address()), monitor: monitor.as_ref().map(Monitor::address) };
-    tracing::info!(watcher = ?addresses.watcher, monitor = ?addresses.monitor, "listening");
 
     let facts = boot_facts(&config, &tokens).map_err(ServeError::System)?;
     let audit = opened.start(facts, Arc::clone(&metrics)).map_err(ServeError::Unwritable)?;
+    tracing::info!(watcher = ?addresses.watcher, monitor = ?addresses.monitor, "listening");
     let operations = Operations::new(config, audit, tokens, freezes, metrics, checkpoints, addresses);
     let operations = Arc::new(operations);
 

@@ -69,7 +69,9 @@ fn check() {
     let config = fs::read_to_string(installation.path("chancery.toml")).unwrap();
     let places = [("profile", "profile ="), ("certificat", "certificat ="), ("sessions", "sessions =")]
         .map(|(key, words)| (key, format!("line {}, ", line_of(&config, words))));
-    for command in [&["check"][..], &["serve"], &["status"], &["audit", "verify"]] {
+    // Looking and freezing need the socket alone, whatever else is wrong.
+    fails(&installation, &["status"], 1, &["admin.sock", "is `chancery serve` running?"]);
+    for command in [&["check"][..], &["serve"], &["audit", "verify"]] {
         let err = fails(&installation, command, 78, &["chancery.toml", "certificate"]);
         for (key, line) in &places {
             assert!(err.lines().any(|text| text.contains(line.as_str()) && text.contains(key)), "{key}: {err}");

@@ -138,7 +138,7 @@ impl Client {
         self.get("/v1/limits").await
     }
 
-    /// Freezes this watcher itself: nothing it asks for leaves the signer until officers unfreeze it.
+    /// Freezes this watcher itself: nothing it asks for leaves the signer until it is unfrozen.
     ///
     /// # Errors
     /// See [`Error`]; until it returns `Ok`, take the watcher as not frozen and call again.

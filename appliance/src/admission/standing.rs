@@ -18,12 +18,7 @@ pub(super) fn no_policy() -> Refusal {
 
 /// The refusal of whoever is frozen.
 pub(crate) fn frozen_refusal(scope: &Scope) -> Refusal {
-    let what = match scope {
-        Scope::All => "the appliance".to_owned(),
-        Scope::Key(key) => format!("key {key}"),
-        Scope::Watcher(watcher) => format!("watcher {watcher}"),
-    };
-    Refusal::new(ProblemCode::Frozen, format!("{what} is frozen: nothing of it leaves until officers unfreeze it"))
+    Refusal::new(ProblemCode::Frozen, format!("{scope} is frozen: nothing of it leaves until it is unfrozen"))
 }
 
 pub(super) fn frozen(state: &State, watcher: &str, key: &KeyLabel) -> Option<Refusal> {

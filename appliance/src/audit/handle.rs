@@ -33,15 +33,23 @@ pub struct Audit {
     pub(super) log: Arc<Log>,
     pub(super) policy: Arc<RwLock<Arc<Policy>>>,
     pub(super) under_way: Arc<AtomicUsize>,
+    pub(super) at_token: Arc<AtomicUsize>,
 }
 
-/// Counts a request as under way while it lives: the writer waits for company only where some can come.
+/// Counts while it lives.
 #[derive(Debug)]
-pub struct UnderWay(Arc<AtomicUsize>);
+pub struct Counted(Arc<AtomicUsize>, usize);
 
-impl Drop for UnderWay {
+impl Counted {
+    fn new(count: &Arc<AtomicUsize>, by: usize) -> Self {
+        count.fetch_add(by, Ordering::Relaxed);
+        Self(Arc::clone(count), by)
+    }
+}
+
+impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(self.1, Ordering::Relaxed);
     }
 }
 
@@ -58,11 +66,16 @@ impl Audit {
         Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Announces a request that will come to the writer.
+    /// Announces a request that will come to the writer, which waits for company only where some can come.
     #[must_use]
-    pub fn under_way(&self) -> UnderWay {
-        self.under_way.fetch_add(1, Ordering::Relaxed);
-        UnderWay(Arc::clone(&self.under_way))
+    pub fn under_way(&self) -> Counted {
+        Counted::new(&self.under_way, 1)
+    }
+
+    /// Announces signatures asked of a token: while it has enough of them, waiting for company costs nothing.
+    #[must_use]
+    pub fn at_token(&self, signatures: usize) -> Counted {
+        Counted::new(&self.at_token, signatures)
     }
 
     /// The stored answer of this very request, where there is one: it needs only the log, no rules, for ever.

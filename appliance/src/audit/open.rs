@@ -34,8 +34,8 @@ pub struct LogError {
     pub advice: &'static str,
 }
 
-const RESTORE: &str = "Nothing was changed and nothing will be signed. Copy the directory aside, find the first bad \
-                       entry with `chancery audit verify`, and bring the directory back from the newest copy";
+const RESTORE: &str = "Nothing will be signed. Copy the directory aside before anything else, see with `chancery audit \
+                       verify` how far log.jsonl is good, and go on by docs/recover.md";
 const CREATE: &str = "A log is created once, by `chancery policy install FILE --genesis`; if there was one before, \
                       bring the state directory back instead of creating a new one";
 const OTHER: &str = "Stop the other process, or give this one a state directory of its own";

@@ -40,6 +40,7 @@ impl Opened {
         let Self { log, state, frontier, journal, anchor, cut_bytes, lock } = self;
         let policy: Arc<RwLock<Arc<Policy>>> = Arc::new(RwLock::new(policy));
         let under_way = Arc::new(AtomicUsize::new(0));
+        let at_token = Arc::new(AtomicUsize::new(0));
         let broken = Arc::new(RwLock::new(None));
         let (jobs, asked) = sync_channel(MOST_WAITING);
         let (follower_sender, messages) = sync_channel(MOST_BATCHES_BEHIND);
@@ -54,6 +55,7 @@ impl Opened {
             policy: Arc::clone(&policy),
             follower: follower_sender,
             under_way: Arc::clone(&under_way),
+            at_token: Arc::clone(&at_token),
             in_flight: HashMap::new(),
             refusals: Refusals::default(),
             broken: Arc::clone(&broken),
@@ -73,7 +75,7 @@ impl Opened {
         });
         spawned.map_err(Refusal::log_unavailable)?;
         writer.spawn(when_stopped)?;
-        Ok(Audit { jobs, log, policy, under_way })
+        Ok(Audit { jobs, log, policy, under_way, at_token })
     }
 }
 

@@ -48,6 +48,8 @@ pub(super) struct Writer {
     pub(super) follower: SyncSender<Follow>,
     /// Requests anywhere between decoding and answer.
     pub(super) under_way: Arc<AtomicUsize>,
+    /// Signatures asked of tokens and not answered yet.
+    pub(super) at_token: Arc<AtomicUsize>,
     pub(super) in_flight: HashMap<BindingKey, watch::Receiver<Option<Attempt>>>,
     pub(super) refusals: Refusals,
     /// Why nothing may be accepted any more; set here, or by the follower.
@@ -58,7 +60,9 @@ pub(super) struct Writer {
 }
 
 const GATHER_FOR: Duration = Duration::from_millis(2);
-const LOOK_EVERY: Duration = Duration::from_micros(200);
+const LOOK_EVERY: Duration = Duration::from_micros(500);
+/// As many as a software token makes at once; with fewer asked for, a session stands idle.
+const TOKEN_BUSY: usize = 4;
 const MOST_IN_A_BATCH: usize = 512;
 const ROOM_CHECK_EVERY: Duration = Duration::from_secs(1);
 const SNAPSHOT_EVERY: u64 = 10_000;
@@ -114,16 +118,16 @@ impl Writer {
         }
     }
 
-    /// Waits a little for company, but not where none can come: every request under way is here already.
+    /// Waits a little for company. Not where none can come, because every request under way is here already; and not
+    /// where a token would soon stand idle, because what waits here is what it would sign next.
     fn gather(&self, first: Job) -> Vec<Job> {
         let mut batch = vec![first];
         let deadline = Instant::now() + GATHER_FOR;
         while batch.len() < MOST_IN_A_BATCH {
             batch.extend(self.jobs.try_iter().take(MOST_IN_A_BATCH - batch.len()));
-            if batch.len() >= self.under_way.load(Ordering::Relaxed) {
-                break;
-            }
-            if Instant::now() >= deadline {
+            let all_here = batch.len() >= self.under_way.load(Ordering::Relaxed);
+            let token_hungry = self.at_token.load(Ordering::Relaxed) < TOKEN_BUSY;
+            if all_here || token_hungry || Instant::now() >= deadline {
                 break;
             }
             // Looking up now and then costs less than being woken for every job.

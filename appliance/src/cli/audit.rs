@@ -72,6 +72,9 @@ fn state_directory(config: &Path, state: Option<&PathBuf>) -> Result<PathBuf, Fa
 
 fn run_verify(config: &Path, arguments: &Verify, as_json: bool) -> Result<(), Failure> {
     let directory = state_directory(config, arguments.state.as_ref())?;
+    if !directory.is_dir() {
+        return Err(Failure::failed(format!("{} is no directory: there is nothing to verify", directory.display())));
+    }
     let log_key = arguments.log_key.as_deref().map(LogKey::parse).transpose();
     let log_key = log_key.map_err(|error| Failure::failed(format!("--log-key: {error}")))?;
     let since = arguments.since.as_ref().map(fs::read_to_string).transpose();
@@ -128,13 +131,25 @@ fn run_show(config: &Path, arguments: &Show, as_json: bool) -> Result<(), Failur
     Ok(())
 }
 
-/// Text of others is escaped: a terminal must not obey what a log quotes.
 fn summary(entry: &Value) -> String {
     let text = |name: &str| match entry[name].as_str() {
-        Some(text) => text.escape_debug().to_string(),
+        Some(text) => escape(text),
         None => entry.get(name).map(Value::to_string).unwrap_or_default(),
     };
+    let what = &entry["what"];
+    let what = [&what["scope"], &what["name"]].map(|part| part.as_str().map(escape).unwrap_or_default()).join(" ");
     let about = ["watcher", "request_id", "code", "name", "by", "reason", "detail", "version", "origin"];
-    let about: Vec<String> = about.into_iter().map(text).filter(|text| !text.is_empty()).collect();
+    let about = about.into_iter().map(text).chain([what.trim().to_owned()]);
+    let about: Vec<String> = about.filter(|text| !text.is_empty()).collect();
     format!("{:>8}  {}  {:<9} {}", text("index"), text("time"), text("kind"), about.join("  "))
+}
+
+/// Text of others: a terminal must not obey what a log quotes, nor be made to show it in another order.
+fn escape(text: &str) -> String {
+    let reorders = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() || reorders(c) { escaped.extend(c.escape_unicode()) } else { escaped.push(c) }
+    }
+    escaped
 }

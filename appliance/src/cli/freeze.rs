@@ -47,7 +47,7 @@ pub(super) enum Change {
 }
 
 pub(super) fn run(path: &Path, what: &What, change: Change, as_json: bool) -> Result<(), Failure> {
-    let config = Config::load(path)?;
+    let (socket, _) = Config::admin_socket_of(path)?;
     let scope = match (&what.scope.key, &what.scope.watcher) {
         (Some(key), _) => Scope::Key(key.clone()),
         (None, Some(watcher)) => Scope::Watcher(watcher.clone()),
@@ -58,16 +58,11 @@ pub(super) fn run(path: &Path, what: &What, change: Change, as_json: bool) -> Re
         Change::Unfreeze => ("/unfreeze", "no longer frozen"),
     };
     let body = json!({ "what": scope, "reason": what.reason });
-    runtime()?.block_on(call(&config.admin_socket, Method::POST, call_path, Some(body)))?;
+    runtime()?.block_on(call(&socket, Method::POST, call_path, Some(body)))?;
     if as_json {
         print_json(&json!({ "what": scope, "done": done }));
     } else {
-        let name = match &scope {
-            Scope::All => "everything".to_owned(),
-            Scope::Key(key) => format!("key {key}"),
-            Scope::Watcher(watcher) => format!("watcher {watcher}"),
-        };
-        print(format!("{name} is {done}"));
+        print(format!("{scope} is {done}"));
     }
     Ok(())
 }

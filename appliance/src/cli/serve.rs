@@ -2,7 +2,7 @@
 
 use std::{io::IsTerminal, path::Path};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -15,11 +15,11 @@ pub(super) fn run(config: &Path) -> Result<(), Failure> {
     let runtime = runtime()?;
     let result = runtime.block_on(async {
         let stop = CancellationToken::new();
-        let (mut terminate, mut interrupt) = signals()?;
+        let (mut terminate, mut interrupt, mut hangup) = signals()?;
         tokio::spawn({
             let stop = stop.clone();
             async move {
-                tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+                tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {}, _ = hangup.recv() => {} }
                 tracing::info!("stopping: requests under way are finished first");
                 stop.cancel();
             }
@@ -34,9 +34,9 @@ pub(super) fn run(config: &Path) -> Result<(), Failure> {
     result
 }
 
-fn signals() -> Result<(tokio::signal::unix::Signal, tokio::signal::unix::Signal), Failure> {
+fn signals() -> Result<(Signal, Signal, Signal), Failure> {
     let on = |kind| signal(kind).map_err(|error| Failure::failed(format!("listening for signals: {error}")));
-    Ok((on(SignalKind::terminate())?, on(SignalKind::interrupt())?))
+    Ok((on(SignalKind::terminate())?, on(SignalKind::interrupt())?, on(SignalKind::hangup())?))
 }
 
 /// One thread a core; blocking work has threads of its own.

@@ -14,10 +14,10 @@ use super::{
 use crate::{config::Config, transport::call};
 
 pub(super) fn run(path: &Path, json: bool) -> Result<(), Failure> {
-    let config = Config::load(path)?;
-    let mut status = runtime()?.block_on(call(&config.admin_socket, Method::GET, "/status", None))?;
+    let (socket, directory) = Config::admin_socket_of(path)?;
+    let mut status = runtime()?.block_on(call(&socket, Method::GET, "/status", None))?;
     // The file beside the config is where people edit; what counts is what was installed.
-    let file = fs::read(config.directory.join("policy.toml")).ok();
+    let file = fs::read(directory.join("policy.toml")).ok();
     let differs = file.is_some_and(|file| status["policy_sha256"] != sha256_hex(&file));
     status["policy_file_differs"] = differs.into();
     if json {

@@ -98,7 +98,7 @@ fn watcher_listener(root: &Section<'_>, directory: &Path) -> Option<WatcherListe
     })
 }
 
-fn admin_socket(root: &Section<'_>, directory: &Path) -> Option<PathBuf> {
+pub(super) fn admin_socket(root: &Section<'_>, directory: &Path) -> Option<PathBuf> {
     let section = root.section("admin_listener")?;
     let socket = path(&section, "socket", directory)?;
     let length = socket.as_os_str().as_bytes().len();

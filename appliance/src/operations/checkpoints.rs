@@ -61,6 +61,9 @@ impl Checkpoints {
         file.write_all(checkpoint.note().as_bytes())?;
         file.sync_data()?;
         fs::rename(&next, &self.path)?;
+        if let Some(directory) = self.path.parent() {
+            fs::File::open(directory)?.sync_all()?;
+        }
         *self.newest.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(checkpoint));
         Ok(())
     }

@@ -28,7 +28,7 @@ impl Operations {
 
     async fn freeze_by(&self, what: Scope, by: String, reason: String) -> Result<(), Refusal> {
         self.freezes.begin(what.clone());
-        tracing::warn!(?what, by, "frozen");
+        tracing::warn!(%what, by, "frozen");
         let reason = reason.chars().take(LONGEST_REASON).collect();
         self.audit.record_frozen(what, by, reason).await.map_err(|refusal| {
             let detail = format!("frozen, but only in memory: {}", refusal.problem.detail);
@@ -46,13 +46,13 @@ impl Operations {
             return Err(Refusal::new(ProblemCode::Denied, detail).rule("unfreeze"));
         }
         if !self.freezes.in_force().contains(&what) {
-            let detail = format!("{what:?} is not frozen; `chancery status` lists what is");
+            let detail = format!("{what} is not frozen; `chancery status` lists what is");
             return Err(Refusal::new(ProblemCode::Malformed, detail));
         }
         let reason = reason.chars().take(LONGEST_REASON).collect();
         self.audit.record_unfrozen(what.clone(), "admin socket".to_owned(), reason).await?;
         self.freezes.end(&what);
-        tracing::warn!(?what, "unfrozen");
+        tracing::warn!(%what, "unfrozen");
         Ok(())
     }
 
@@ -66,7 +66,7 @@ impl Operations {
         if known {
             return Ok(());
         }
-        let detail = format!("the policy has no such {what:?}: freeze one it names, or everything");
+        let detail = format!("the policy has no {what}: freeze one it names, or everything");
         Err(Refusal::new(ProblemCode::Malformed, detail))
     }
 }

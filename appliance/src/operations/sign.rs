@@ -88,7 +88,10 @@ impl Operations {
     /// One attempt at a durable acceptance: the token signs, each signature is verified, the outcome becomes durable.
     pub(super) async fn attempt(&self, intent: Intent) -> Result<Bytes, Refusal> {
         crate::testing_only::station("before-sign");
-        let verified = match self.tokens.sign(&intent).await {
+        let asked = self.audit.at_token(intent.inputs().len());
+        let signed = self.tokens.sign(&intent).await;
+        drop(asked);
+        let verified = match signed {
             Ok(verified) => verified,
             Err(failure) => return Err(self.audit.record_failed(intent, failure).await),
         };

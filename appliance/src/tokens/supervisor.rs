@@ -127,6 +127,8 @@ fn command(config: &Config, settings: &TokenConfig) -> Result<Command, Refused> 
     command.arg0("chancery").arg("token-worker").env_clear().envs(&settings.environment);
     // Relative paths in a config are relative to it, also those the module reads from its environment.
     command.current_dir(&config.directory);
+    // A Ctrl-C meant for the appliance must not end the worker: requests under way are finished first.
+    command.process_group(0);
     Ok(command)
 }
 

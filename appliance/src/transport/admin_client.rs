@@ -24,7 +24,7 @@ const LONGEST_ANSWER: usize = 64 << 20;
 #[non_exhaustive]
 pub enum AdminError {
     /// The appliance refused.
-    #[error("{}: {}", .0.title, .0.detail)]
+    #[error("{}", .0.detail)]
     Refused(Box<Problem>),
     /// Nobody to talk to.
     #[error("nothing listens on {}: is `chancery serve` running?", .0.display())]

@@ -248,6 +248,16 @@ pub enum Scope {
     Watcher(String),
 }
 
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::All => f.write_str("the appliance"),
+            Self::Key(key) => write!(f, "key {key}"),
+            Self::Watcher(watcher) => write!(f, "watcher {watcher}"),
+        }
+    }
+}
+
 /// A freeze.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Frozen {

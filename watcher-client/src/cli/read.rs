@@ -29,5 +29,5 @@ pub(super) async fn limits(client: &Client, bars: bool) -> Result<Shown, Failure
 pub(super) async fn freeze(client: &Client, reason: &str) -> Result<Shown, Failure> {
     client.freeze(reason).await?;
     let json = serde_json::json!({ "frozen": true, "reason": reason });
-    Shown::new("frozen: nothing this watcher asks for leaves the signer until officers unfreeze it".to_owned(), &json)
+    Shown::new("frozen: nothing this watcher asks for leaves the signer until it is unfrozen".to_owned(), &json)
 }
