@@ -127,6 +127,13 @@ impl Tokens {
         self.token_of(key)?.1.ready(key).map_err(not_sent)
     }
 
+    /// Why a signature with this key cannot be asked for now, where it is a key of the log and its token is down.
+    #[must_use]
+    pub fn down(&self, key: &KeyLabel) -> Option<Failure> {
+        let token = self.tokens.get(&self.ring.key(key)?.token)?;
+        token.ready(key).err().map(not_sent)
+    }
+
     /// Signs all items of a durable acceptance, and verifies each signature under the key the log pins.
     ///
     /// # Errors

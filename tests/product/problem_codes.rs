@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::harness::{
     Installation, Running,
     body::{digest, payment},
+    eventually,
     installation::POLICY,
     trial,
     watcher::Watcher,
@@ -63,8 +64,13 @@ fn raise(code: ProblemCode) -> Result<Raise, &'static str> {
             stage.watcher.refused("a", digest("raw", 1))
         },
         ProblemCode::TokenUnavailable => |stage| {
-            fs::rename(stage.installation.path("token/objects"), stage.installation.path("token/away")).unwrap();
-            stage.watcher.refused("b", digest("raw", 1))
+            let (objects, away) = (stage.installation.path("token/objects"), stage.installation.path("token/away"));
+            fs::rename(&objects, &away).unwrap();
+            let problem = stage.watcher.refused("b", digest("raw", 1));
+            // What comes after needs it back.
+            fs::rename(&away, &objects).unwrap();
+            eventually("the token is back", || (stage.watcher.put("b", digest("raw", 1)).status == 200).then_some(()));
+            problem
         },
         ProblemCode::NotFound => |stage| stage.watcher.get("/v1/nothing").problem(),
         ProblemCode::MethodNotAllowed => |stage| stage.watcher.call("DELETE", "/v1/keys", "").problem(),

@@ -119,13 +119,20 @@ impl Audit {
         standing(&*self.log, binding).map_err(Refusal::log_unavailable)
     }
 
-    /// Lets the writer decide.
+    /// Lets the writer decide. Where the key's token is `down`, what is allowed is refused by that, at once and without an
+    /// entry: nothing is accepted that could not be signed now.
     ///
     /// # Errors
     /// The refusal it recorded, or `audit-log-unavailable`.
-    pub async fn admit(&self, principal: &Principal, command: SignCommand, facts: Facts) -> Result<Admission, Refusal> {
+    pub async fn admit(
+        &self,
+        principal: &Principal,
+        command: SignCommand,
+        facts: Facts,
+        down: Option<Refusal>,
+    ) -> Result<Admission, Refusal> {
         let watcher = principal.watcher().to_owned();
-        self.ask(|reply| Job::Admit { watcher, command: Box::new(command), facts, reply }).await
+        self.ask(|reply| Job::Admit { watcher, command: Box::new(command), facts, down, reply }).await
     }
 
     /// Records a refusal that was certain before the writer had to decide, and returns it.

@@ -15,17 +15,59 @@ type Question = Box<dyn FnOnce(&State, Moment) + Send>;
 
 /// What the writer is asked.
 pub(super) enum Job {
-    Admit { watcher: String, command: Box<SignCommand>, facts: Facts, reply: Reply<Admission> },
-    Deny { watcher: String, request_id: RequestId, content: String, refusal: Refusal, reply: Reply<Refusal> },
-    Resume { accepted: u64, reply: Reply<Admission> },
-    Signed { intent: Intent, verified: VerifiedSignatures, reply: Reply<Bytes> },
-    Failed { intent: Intent, failure: Failure, reply: Reply<Refusal> },
-    Freeze { what: Scope, by: String, reason: String, reply: Reply<()> },
-    Unfreeze { what: Scope, by: String, reason: String, reply: Reply<()> },
-    Install { policy: Box<PolicyEntry>, keys: Vec<KeyEntry>, reply: Reply<()> },
+    /// `down` is the refusal of what would otherwise ask a token that cannot answer.
+    Admit {
+        watcher: String,
+        command: Box<SignCommand>,
+        facts: Facts,
+        down: Option<Refusal>,
+        reply: Reply<Admission>,
+    },
+    Deny {
+        watcher: String,
+        request_id: RequestId,
+        content: String,
+        refusal: Refusal,
+        reply: Reply<Refusal>,
+    },
+    Resume {
+        accepted: u64,
+        reply: Reply<Admission>,
+    },
+    Signed {
+        intent: Intent,
+        verified: VerifiedSignatures,
+        reply: Reply<Bytes>,
+    },
+    Failed {
+        intent: Intent,
+        failure: Failure,
+        reply: Reply<Refusal>,
+    },
+    Freeze {
+        what: Scope,
+        by: String,
+        reason: String,
+        reply: Reply<()>,
+    },
+    Unfreeze {
+        what: Scope,
+        by: String,
+        reason: String,
+        reply: Reply<()>,
+    },
+    Install {
+        policy: Box<PolicyEntry>,
+        keys: Vec<KeyEntry>,
+        reply: Reply<()>,
+    },
     Query(Question),
-    Probe { reply: Reply<()> },
-    Stop { reply: Reply<()> },
+    Probe {
+        reply: Reply<()>,
+    },
+    Stop {
+        reply: Reply<()>,
+    },
 }
 
 impl std::fmt::Debug for Job {

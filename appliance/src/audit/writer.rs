@@ -138,7 +138,10 @@ impl Writer {
 
     fn process(&mut self, job: Job, draft: &mut Draft) {
         match job {
-            Job::Admit { watcher, command, facts, reply } => self.admit(draft, &watcher, *command, &facts, reply),
+            Job::Admit { watcher, command, facts, down, reply } => {
+                let result = self.admit(draft, &watcher, *command, &facts, down);
+                settle(draft, reply, result);
+            }
             Job::Resume { accepted, reply } => self.resume(draft, accepted, reply),
             Job::Deny { watcher, request_id, content, refusal, reply } => {
                 let refusal = self.denied(draft, &watcher, request_id, content, refusal);

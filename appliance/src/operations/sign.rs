@@ -14,7 +14,7 @@ use crate::{
     audit::{Admission, Attempt, Intent, Standing},
     command::SignCommand,
     evidence,
-    principal::Peer,
+    principal::{Peer, Principal},
     refusal::Refusal,
 };
 
@@ -64,17 +64,7 @@ impl Operations {
 
         let reply = match self.audit.look_up(&principal, &command)? {
             Some(standing) => Ok(reply(request_id, standing)), // a stored result needs only the log, for ever
-            None => {
-                let facts = match evidence::establish(&command) {
-                    Ok(facts) => facts,
-                    Err(refusal) => return Err(self.audit.deny(&principal, &command, refusal).await),
-                };
-                match self.audit.admit(&principal, command, facts).await? {
-                    Admission::Granted(intent) => self.attempt(intent).await.map(SignReply::Signed),
-                    Admission::Bound(standing) => Ok(reply(request_id, standing)),
-                    Admission::InFlight(outcome) => follow(outcome).await.map(SignReply::Signed),
-                }
-            }
+            None => self.decide_and_sign(request_id, &principal, command).await,
         };
         drop(under_way);
 
@@ -83,6 +73,25 @@ impl Operations {
             self.metrics.request_signed();
         }
         reply
+    }
+
+    /// The way from decoding to signatures.
+    async fn decide_and_sign(
+        &self,
+        request_id: &str,
+        principal: &Principal,
+        command: SignCommand,
+    ) -> Result<SignReply, Refusal> {
+        let facts = match evidence::establish(&command) {
+            Ok(facts) => facts,
+            Err(refusal) => return Err(self.audit.deny(principal, &command, refusal).await),
+        };
+        let down = self.tokens.down(&command.key).map(|failure| failure.refusal());
+        match self.audit.admit(principal, command, facts, down).await? {
+            Admission::Granted(intent) => self.attempt(intent).await.map(SignReply::Signed),
+            Admission::Bound(standing) => Ok(reply(request_id, standing)),
+            Admission::InFlight(outcome) => follow(outcome).await.map(SignReply::Signed),
+        }
     }
 
     /// One attempt at a durable acceptance: the token signs, each signature is verified, the outcome becomes durable.

@@ -28,28 +28,27 @@ impl Writer {
         watcher: &str,
         command: SignCommand,
         facts: &Facts,
-        reply: Reply<Admission>,
-    ) {
-        if let Err(refusal) = self.writable() {
-            return settle(draft, reply, Err(refusal));
-        }
+        down: Option<Refusal>,
+    ) -> Result<Admission, Refusal> {
+        self.writable()?;
         let application = Application { watcher, command: &command, facts };
         let decision = admission::decide(&self.state, &draft.over(&self.log), &application, draft.moment);
-        let result = match decision {
-            Err(unreadable) => Err(Refusal::log_unavailable(unreadable)),
-            Ok(Decision::Bound(binding)) => self.again(draft, &binding),
-            Ok(Decision::Accepted(accepted)) => self.accept(draft, *accepted, command.inputs),
-            Ok(Decision::Refused(refusal)) => {
+        match decision.map_err(Refusal::log_unavailable)? {
+            Decision::Refused(refusal) => {
                 Err(self.denied(draft, watcher, command.request_id.clone(), command.content.clone(), refusal))
             }
-        };
-        settle(draft, reply, result);
+            Decision::Bound(binding) => self.again(draft, &binding, down),
+            Decision::Accepted(accepted) => match down {
+                Some(refusal) => Err(refusal.of_request(command.request_id.as_str())),
+                None => self.accept(draft, *accepted, command.inputs),
+            },
+        }
     }
 
     pub(super) fn resume(&mut self, draft: &mut Draft, accepted: u64, reply: Reply<Admission>) {
         let binding = Binding { accepted, outcome: Outcome::Open };
         let result = if self.state.open.contains(&accepted) {
-            self.again(draft, &binding)
+            self.again(draft, &binding, None)
         } else {
             let detail = format!("acceptance {accepted} is not open");
             Err(Refusal::new(ProblemCode::UnknownRequest, detail))
@@ -67,7 +66,7 @@ impl Writer {
 
     /// A repeat: the stored outcome, the attempt under way, or another attempt where grant, rules, freeze and expiry
     /// still allow it. Budget is not looked at: it was spent at acceptance.
-    fn again(&mut self, draft: &mut Draft, binding: &Binding) -> Result<Admission, Refusal> {
+    fn again(&mut self, draft: &mut Draft, binding: &Binding, down: Option<Refusal>) -> Result<Admission, Refusal> {
         if !admission::is_open(binding) {
             // The outcome may be of this very batch.
             return standing(&draft.over(&self.log), binding).map(Admission::Bound).map_err(Refusal::log_unavailable);
@@ -76,6 +75,9 @@ impl Writer {
         let key = BindingKey::request(&accepted.watcher, accepted.request_id.as_str());
         if let Some(outcome) = self.in_flight.get(&key).filter(|outcome| outcome.has_changed().is_ok()) {
             return Ok(Admission::InFlight(outcome.clone()));
+        }
+        if let Some(refusal) = down {
+            return Err(refusal.of_request(accepted.request_id.as_str()));
         }
         let command = command_of(&accepted)?;
         let facts = Facts { transfer: accepted.transfer.clone() };
