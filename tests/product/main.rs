@@ -12,6 +12,7 @@ use libtest_mimic::{Arguments, Trial};
 mod bad_input;
 mod certificates;
 mod crash;
+mod durability;
 mod freeze;
 mod harness;
 mod idempotency;
@@ -23,6 +24,7 @@ mod problem_codes;
 mod proofs;
 mod secrets;
 mod shape;
+mod tamper;
 mod the_way;
 mod token_gone;
 mod watcher_cli;
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
         bad_input::trials(),
         certificates::trials(),
         crash::trials(),
+        durability::trials(),
         freeze::trials(),
         idempotency::trials(),
         keys::trials(),
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         proofs::trials(),
         secrets::trials(),
         shape::trials(),
+        tamper::trials(),
         the_way::trials(),
         token_gone::trials(),
         watcher_cli::trials(),

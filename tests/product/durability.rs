@@ -1,0 +1,156 @@
+//! What the kernel was asked for, in which order: nothing leaves before the sync that holds it has returned.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
+
+use libtest_mimic::Trial;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::harness::{Installation, body::digest, eventually, trial, watcher::Watcher};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("durability::a_sync_stands_between_every_entry_and_what_follows_from_it", order_of_calls),
+        trial("durability::a_full_disk_refuses_and_goes_on_when_there_is_room_again", full_disk),
+    ]
+}
+
+/// A step, as the trace shows it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Step {
+    LogWritten,
+    LogSynced,
+    TokenAsked,
+    Answered,
+    StoreSynced,
+    AnchorWritten,
+}
+
+fn order_of_calls() {
+    let installation = Installation::new();
+    let running = installation.start();
+    let watcher = Watcher::new(&installation, &running);
+    let anchor = || std::fs::read(installation.path("state/anchor")).unwrap();
+    // The boot's own checkpoint and anchor are over, and the connection is open, before anything is traced.
+    eventually("a checkpoint", || (watcher.get("/v1/log/checkpoint").status == 200).then_some(()));
+    let mut connection = watcher.block_on(watcher.connect());
+    watcher.block_on(connection.request("GET", "/v1/keys", b"")).unwrap();
+    let before = anchor();
+
+    let trace = installation.path("trace");
+    let calls = "trace=write,writev,sendto,sendmsg,pwrite64,fdatasync,fsync";
+    let mut strace = Command::new("strace")
+        .args(["-f", "-yy", "-e", calls, "-o", trace.to_str().unwrap(), "-p"])
+        .arg(running.pid().as_raw_nonzero().to_string())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("strace is missing: `make test` installs it");
+    let mut said = String::new();
+    BufReader::new(strace.stderr.take().unwrap()).read_line(&mut said).unwrap();
+    assert!(said.contains("attached"), "{said}");
+
+    let body = digest("raw", 1).to_string();
+    let answer = watcher.block_on(connection.request("PUT", "/v1/signatures/a", body.as_bytes())).unwrap();
+    assert_eq!(answer.status, 200);
+    eventually("the anchor moves", || (anchor() != before).then_some(()));
+    kill_process(Pid::from_child(&strace), Signal::TERM).unwrap();
+    strace.wait().unwrap();
+
+    let trace = std::fs::read_to_string(trace).unwrap();
+    let steps = steps(&trace);
+    use Step::{AnchorWritten, Answered, LogSynced, LogWritten, StoreSynced, TokenAsked};
+    let way: Vec<Step> = steps.iter().copied().filter(|step| !matches!(step, StoreSynced | AnchorWritten)).collect();
+    assert!(way.starts_with(&[LogWritten, LogSynced, TokenAsked, LogWritten, LogSynced, Answered]), "{way:?}\n{trace}");
+    let behind: Vec<Step> = steps.into_iter().filter(|step| matches!(step, StoreSynced | AnchorWritten)).collect();
+    assert!(behind.starts_with(&[StoreSynced, AnchorWritten]), "{behind:?}\n{trace}");
+    running.stop();
+}
+
+/// Writes count from where they begin, syncs from where they returned 0.
+fn steps(trace: &str) -> Vec<Step> {
+    let mut unfinished = std::collections::HashMap::new();
+    let mut steps = Vec::new();
+    for line in trace.lines() {
+        let (thread, call) = line.split_once(' ').unwrap_or_default();
+        let call = call.trim_start();
+        let of = |path: &str| call.contains(path);
+        if call.starts_with("fdatasync(") || call.starts_with("fsync(") {
+            let step = if of("/state/log.jsonl>") {
+                Step::LogSynced
+            } else if of("/state/store/db>") {
+                Step::StoreSynced
+            } else {
+                continue;
+            };
+            if call.contains("<unfinished") {
+                unfinished.insert(thread.to_owned(), step);
+            } else if call.ends_with("= 0") {
+                steps.push(step);
+            }
+        } else if call.starts_with("<... fdatasync resumed>") || call.starts_with("<... fsync resumed>") {
+            steps.extend(unfinished.remove(thread).filter(|_| call.ends_with("= 0")));
+        } else if call.starts_with("<...") {
+        } else if of("/state/log.jsonl>") {
+            steps.push(Step::LogWritten);
+        } else if of("/state/anchor>") {
+            steps.push(Step::AnchorWritten);
+        } else if of("<TCP:[127.0.0.1:") {
+            steps.push(Step::Answered);
+        } else if of("<UNIX-STREAM:[") || of("<UNIX:[") {
+            steps.push(Step::TokenAsked);
+        }
+    }
+    steps
+}
+
+fn full_disk() {
+    if !rustix::process::geteuid().is_root() {
+        println!("SKIPPED: mounting a small disk needs root");
+        return;
+    }
+    let installation = Installation::new();
+    let state = installation.path("state");
+    let disk = installation.path("disk");
+    std::fs::rename(&state, &disk).unwrap();
+    std::fs::create_dir(&state).unwrap();
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=96m", "tmpfs"]).arg(&state).status().unwrap();
+    if !mounted.success() {
+        println!("SKIPPED: this machine does not let root mount a tmpfs");
+        return;
+    }
+    let _mounted = Mounted(state.clone());
+    assert!(Command::new("cp").arg("-a").arg(disk.join(".")).arg(&state).status().unwrap().success());
+
+    let running = installation.start();
+    let watcher = Watcher::new(&installation, &running);
+    watcher.signed("before", digest("raw", 1));
+    let filler = state.join("filler");
+    std::fs::write(&filler, vec![0; 48 << 20]).unwrap();
+    let problem = eventually("it notices", || {
+        let answer = watcher.put(&format!("full-{}", rand::random::<u32>()), digest("raw", 2));
+        (answer.status == 503).then(|| answer.problem())
+    });
+    assert_eq!(problem.type_uri, "urn:chancery:problem:audit-log-unavailable");
+    assert!(problem.detail.contains("MiB"), "{}", problem.detail);
+    assert_eq!(watcher.put("before", digest("raw", 1)).status, 200, "what is signed is still answered");
+    std::fs::remove_file(&filler).unwrap();
+    eventually("it goes on", || (watcher.put("after", digest("raw", 3)).status == 200).then_some(()));
+    running.stop();
+
+    std::fs::write(&filler, vec![0; 48 << 20]).unwrap();
+    let Err(said) = crate::harness::Running::try_start(&installation, &[]) else { panic!("it starts on a full disk") };
+    assert!(said.contains("MiB free"), "{said}");
+    std::fs::remove_file(&filler).unwrap();
+    installation.assert_log_verifies();
+}
+
+/// Unmounted when the test ends, however it ends.
+struct Mounted(std::path::PathBuf);
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
