@@ -7,7 +7,6 @@
 mod address_list;
 mod asset;
 mod catalogue;
-mod chain;
 mod document;
 mod duration;
 mod hours;
@@ -20,14 +19,14 @@ mod share;
 mod tests;
 mod watcher;
 
+use appliance_wire::Chain;
 use hsm_types::KeyLabel;
 
 pub use self::{
     address_list::AddressList,
     asset::Asset,
-    chain::{BadDestination, Chain, UnknownChain},
     hours::Hours,
-    key::{AddressType, Level, PolicyKey, UnknownWord},
+    key::{Level, PolicyKey, UnknownWord},
     limit::{Limit, Max, Per},
     rule::{Action, Rule},
     share::{BadShare, Share},

@@ -169,7 +169,7 @@ impl State {
             Body::Unfrozen(unfrozen) => {
                 self.frozen.remove(&unfrozen.what);
             }
-            Body::Failed(_) | Body::Denied(_) => {}
+            Body::Addresses(_) | Body::Failed(_) | Body::Denied(_) => {}
         }
         Ok(())
     }

@@ -98,6 +98,7 @@ impl World {
                 public_key: String::new(),
                 evidence: key.evidence.name().to_owned(),
                 token: "t".to_owned(),
+                chain_code: None,
             };
             state.keys.insert(key.name.clone(), entry);
         }

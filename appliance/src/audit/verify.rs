@@ -192,6 +192,7 @@ impl Auditor {
             | Body::Boot(_)
             | Body::Policy(_)
             | Body::Key(_)
+            | Body::Addresses(_)
             | Body::Failed(_)
             | Body::Denied(_)
             | Body::Frozen(_)

@@ -59,6 +59,7 @@ fn key_answer(policy: &Policy, key: &PolicyKey, entry: &KeyEntry) -> KeyAnswer {
         evidence: key.evidence.name().to_owned(),
         state: "active".to_owned(),
         children: key.children,
+        chain_code: entry.chain_code.clone().filter(|_| key.children),
     }
 }
 
@@ -70,5 +71,5 @@ fn address(policy: &Policy, key: &PolicyKey, entry: &KeyEntry) -> Option<String>
         return None;
     }
     let public_key = read_public_key(entry.algorithm, &entry.public_key).ok()?;
-    chain.address_of(&public_key, key.address_type?)
+    chain.address_of(&public_key, key.address_type)
 }

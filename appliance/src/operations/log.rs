@@ -43,6 +43,7 @@ impl Operations {
             Body::Failed(failed) => &failed.watcher,
             Body::Lapsed(lapsed) => &lapsed.watcher,
             Body::Denied(denied) => &denied.watcher,
+            Body::Addresses(addresses) => &addresses.watcher,
             Body::Genesis(_) | Body::Boot(_) | Body::Policy(_) | Body::Key(_) | Body::Frozen(_) | Body::Unfrozen(_) => {
                 return Err(not_found());
             }

@@ -76,6 +76,7 @@ pub async fn key_entries(tokens: &Tokens, keys: &[&PolicyKey], known: &[KeyEntry
             public_key,
             evidence: key.evidence.name().to_owned(),
             token,
+            chain_code: None,
         });
     }
     Ok(entries)

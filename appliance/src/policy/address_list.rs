@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use appliance_wire::Chain;
+
 use super::{
-    Asset, Chain,
+    Asset,
     catalogue::{Catalogue, name_of},
 };
 use crate::toml_document::{Element, Section};

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    Chain,
-    catalogue::{Catalogue, name_of},
-};
+use appliance_wire::Chain;
+
+use super::catalogue::{Catalogue, name_of};
 use crate::toml_document::Section;
 
 /// Something that is paid.

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use appliance_wire::AddressType;
 use hsm_types::{Algorithm, KeyLabel};
 
 use super::{Asset, catalogue::Catalogue};
@@ -33,17 +34,6 @@ pub enum Level {
     Declared,
     /// Nothing.
     Blind,
-}
-
-/// The form of an address of Bitcoin's kind.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum AddressType {
-    /// Pay to witness public key hash, BIP 141.
-    P2wpkh,
-    /// The same inside a script hash.
-    P2shP2wpkh,
-    /// Pay to public key hash.
-    P2pkh,
 }
 
 /// A word that is not one of those possible.
@@ -78,19 +68,6 @@ impl FromStr for Level {
     fn from_str(text: &str) -> Result<Self, UnknownWord> {
         let level = [Self::Verified, Self::Declared, Self::Blind].into_iter().find(|level| level.name() == text);
         level.ok_or_else(|| UnknownWord::new(text, "declared or blind"))
-    }
-}
-
-impl FromStr for AddressType {
-    type Err = UnknownWord;
-
-    fn from_str(text: &str) -> Result<Self, UnknownWord> {
-        match text {
-            "p2wpkh" => Ok(Self::P2wpkh),
-            "p2sh-p2wpkh" => Ok(Self::P2shP2wpkh),
-            "p2pkh" => Ok(Self::P2pkh),
-            _ => Err(UnknownWord::new(text, "p2wpkh, p2sh-p2wpkh or p2pkh")),
-        }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use appliance_wire::{Amount, Decimal};
+use appliance_wire::{Amount, Chain, Decimal};
 
-use super::{Asset, Chain, PolicyKey, catalogue::Catalogue};
+use super::{Asset, PolicyKey, catalogue::Catalogue};
 use crate::toml_document::Section;
 
 /// The amount under `key`, where there is one. Without `decimals` only its form is checked.

@@ -1,6 +1,6 @@
 mod mistakes;
 
-use appliance_wire::{Amount, Decimal};
+use appliance_wire::{AddressType, Amount, Decimal};
 
 use super::*;
 

@@ -127,6 +127,7 @@ pub fn bindings_of(entry: &Entry) -> Vec<(BindingKey, Binding)> {
         | Body::Boot(_)
         | Body::Policy(_)
         | Body::Key(_)
+        | Body::Addresses(_)
         | Body::Failed(_)
         | Body::Denied(_)
         | Body::Frozen(_)

@@ -21,6 +21,18 @@ impl Amount {
         Self(U256::from(units))
     }
 
+    /// The number in 32 bytes, the highest first.
+    #[must_use]
+    pub fn from_be_bytes(bytes: [u8; 32]) -> Self {
+        Self(U256::from_be_bytes(bytes))
+    }
+
+    /// The product, where it fits 256 bits.
+    #[must_use]
+    pub fn checked_mul(self, other: Self) -> Option<Self> {
+        self.0.checked_mul(other.0).map(Self)
+    }
+
     /// The sum, where it fits 256 bits.
     #[must_use]
     pub fn checked_add(self, other: Self) -> Option<Self> {

@@ -100,9 +100,35 @@ pub struct KeyAnswer {
     pub state: String,
     /// Whether it has children.
     pub children: bool,
+    /// What they are derived with, hexadecimal, where it has children. Whoever has it can link all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain_code: Option<String>,
 }
 
-/// One allocated child (for `POST /v1/keys/{key}/addresses`).
+/// Body of `POST /v1/keys/{key}/addresses`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AddressesRequest {
+    /// How many children: 1 to 1000.
+    pub count: u32,
+    /// They begin after this one; after the last allocated where it is left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<u32>,
+}
+
+/// Answer of `POST` and `GET /v1/keys/{key}/addresses`.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AddressesAnswer {
+    /// Children in order of their index.
+    pub addresses: Vec<Address>,
+    /// What to pass as `after` for those that follow, where there are more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<u32>,
+}
+
+/// One allocated child.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Address {
@@ -112,8 +138,9 @@ pub struct Address {
     pub child: u32,
     /// Compressed SEC1, hexadecimal.
     pub public_key: String,
-    /// The address.
-    pub address: String,
+    /// The address, where the key's assets have one form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
 }
 
 /// Answer of `GET /v1/limits`.

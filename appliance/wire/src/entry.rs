@@ -35,6 +35,8 @@ pub enum Body {
     Policy(PolicyEntry),
     /// A key was bound to its public key, for ever.
     Key(KeyEntry),
+    /// Children of a key were allocated, for ever.
+    Addresses(Addresses),
     /// A request was charged and bound.
     Accepted(Accepted),
     /// Its signatures.
@@ -123,6 +125,25 @@ pub struct KeyEntry {
     pub evidence: String,
     /// The token it was found in.
     pub token: String,
+    /// 32 bytes beside the key in the token, hexadecimal: what its children are derived with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain_code: Option<String>,
+}
+
+/// An allocation of children.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Addresses {
+    /// The key they are children of.
+    pub key: KeyLabel,
+    /// Index of the first; all before it were allocated before.
+    pub first: u32,
+    /// How many.
+    pub count: u32,
+    /// Their addresses, in order, where the key has some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<String>,
+    /// Who asked.
+    pub watcher: String,
 }
 
 /// An acceptance: budget is spent here, and never given back.
@@ -145,16 +166,113 @@ pub struct Accepted {
     /// The transfer as given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transfer: Option<Transfer>,
+    /// The transaction as the appliance read it (`verified`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<TransactionFacts>,
     /// The payments decided on, one a destination.
     pub payments: Vec<Payment>,
+    /// What goes back to the family it is spent from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub change: Vec<Change>,
     /// The fee decided on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fee: Option<Fee>,
     /// The rules that matched.
     pub rules: Vec<String>,
+    /// What it is a variant of, where it replaces another request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<Variant>,
     /// As given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
+}
+
+/// An unsigned transaction as the appliance read it: what is decided on, and enough to decide again.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct TransactionFacts {
+    /// `bitcoin-regtest`, `evm:1`: the name of its chain.
+    pub chain: String,
+    /// Format of the evidence.
+    pub format: String,
+    /// SHA-256 of the evidence, under which it is kept.
+    pub evidence_sha256: String,
+    /// What it uses up, and what is held for its withdrawal: outpoints `txid:vout`, or one `evm:1/0xaccount/nonce`.
+    pub holds: Vec<String>,
+    /// Every output, in order; tokens and wei of a call likewise.
+    pub outputs: Vec<TransactionOutput>,
+    /// In base units of the chain's native asset.
+    pub fee: Decimal,
+    /// Which output may be change.
+    pub change_to: ChangeTo,
+    /// Call data other than an ERC-20 `transfer`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallFacts>,
+}
+
+/// One output.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct TransactionOutput {
+    /// The address, in the chain's normal form.
+    pub destination: String,
+    /// In base units.
+    pub amount: Decimal,
+    /// The token's contract, where it is no native asset.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contract: Option<String>,
+}
+
+/// Whom an output must pay to be change.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(tag = "to", content = "address", rename_all = "lowercase")]
+pub enum ChangeTo {
+    /// The family: every input is spent by one key alone.
+    Family,
+    /// The one multi-signature address that every input is spent from.
+    Address(String),
+    /// Nobody: inputs are spent from several scripts of which others have keys, too.
+    Nobody,
+}
+
+/// What a contract is told.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct CallFacts {
+    /// The contract.
+    pub contract: String,
+    /// The data, hexadecimal.
+    pub data: String,
+}
+
+/// An output that is change.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Change {
+    /// The asset.
+    pub asset: String,
+    /// The address.
+    pub destination: String,
+    /// In the asset's main unit.
+    pub amount: Decimal,
+}
+
+/// The place of a request among the variants of its withdrawal.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Variant {
+    /// The accepted variant it names.
+    pub replaces: RequestId,
+    /// Index of the first variant's acceptance: the withdrawal.
+    pub first: u64,
+    /// What every variant up to this one uses up: at least one thing.
+    pub pivots: Vec<String>,
+    /// What the variants before it were charged.
+    pub charged_before: Charged,
+}
+
+/// What a withdrawal was charged: the largest of its variants.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Charged {
+    /// The largest fee of a variant.
+    pub fee: Decimal,
+    /// The largest sum of a variant in the fee's asset: payments and fee.
+    pub native: Decimal,
 }
 
 /// What one destination gets.

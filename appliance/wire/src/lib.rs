@@ -6,23 +6,27 @@
 mod amount;
 mod answer;
 mod canonical;
+mod chain;
 mod checkpoint;
 mod entry;
 mod problem;
 mod receipt;
 mod request;
+pub mod transaction;
 pub mod tree;
 
 pub use amount::{Amount, BadDecimal, Decimal};
 pub use answer::{
-    Address, EntryAnswer, ItemSignature, KeyAnswer, KeysAnswer, LimitAnswer, LimitsAnswer, ProofAnswer, RequestStatus,
-    SignatureAnswer,
+    Address, AddressesAnswer, AddressesRequest, EntryAnswer, ItemSignature, KeyAnswer, KeysAnswer, LimitAnswer,
+    LimitsAnswer, ProofAnswer, RequestStatus, SignatureAnswer,
 };
 pub use canonical::{NotCanonical, canonical, from_canonical, sha256_hex};
+pub use chain::{AddressType, BadDestination, Chain, UnknownAddressType, UnknownChain};
 pub use checkpoint::{BadCheckpoint, Checkpoint, LogKey, UnsignedCheckpoint};
 pub use entry::{
-    Accepted, Body, Boot, BootToken, Denied, Entry, Failed, Fee, Frozen, Genesis, KeyEntry, Lapsed, Payment,
-    PolicyEntry, Scope, Signed, Unfrozen,
+    Accepted, Addresses, Body, Boot, BootToken, CallFacts, Change, ChangeTo, Charged, Denied, Entry, Failed, Fee,
+    Frozen, Genesis, KeyEntry, Lapsed, Payment, PolicyEntry, Scope, Signed, TransactionFacts, TransactionOutput,
+    Unfrozen, Variant,
 };
 pub use problem::{Problem, ProblemCode, Retry};
 pub use receipt::{BadReceipt, Receipt, decode_hashes};

@@ -62,6 +62,13 @@ impl PublicKey {
             Self::Ed25519(key) => key.as_bytes().to_vec(),
         }
     }
+
+    /// Both coordinates of a secp256k1 key, 64 bytes: what an Ethereum address is the hash of.
+    #[must_use]
+    pub fn coordinates(&self) -> Option<[u8; 64]> {
+        let Self::Secp256k1(key) = self else { return None };
+        key.to_encoded_point(false).as_bytes().get(1..)?.try_into().ok()
+    }
 }
 
 impl fmt::Display for PublicKey {

@@ -16,6 +16,7 @@ pub(crate) fn keys_answer(seed: u8) -> KeysAnswer {
             evidence: "declared".to_owned(),
             state: "active".to_owned(),
             children: false,
+            chain_code: None,
         }],
     }
 }

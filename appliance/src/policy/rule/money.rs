@@ -1,9 +1,9 @@
 //! What a rule asks of amounts and fees.
 
-use appliance_wire::Amount;
+use appliance_wire::{Amount, Chain};
 
 use super::super::{
-    Asset, Chain, PolicyKey, Share,
+    Asset, PolicyKey, Share,
     document::Names,
     money::{amount, chains},
 };

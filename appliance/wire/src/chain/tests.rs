@@ -1,7 +1,6 @@
 use hsm_types::{Algorithm, PublicKey};
 
 use super::*;
-use crate::policy::AddressType;
 
 const BITCOIN_FAMILY: [Chain; 6] = [
     Chain::Bitcoin,
@@ -151,15 +150,17 @@ fn a_key_has_the_addresses_the_standards_give_it() {
         (Chain::Litecoin, AddressType::P2pkh, "LVuDpNCSSj6pQ7t9Pv6d6sUkLKoqDEVUnJ"),
     ];
     for (chain, address_type, address) in table {
-        assert_eq!(chain.address_of(&key, address_type).as_deref(), Some(address), "{chain}");
+        assert_eq!(chain.address_of(&key, Some(address_type)).as_deref(), Some(address), "{chain}");
     }
     for chain in BITCOIN_FAMILY {
         for address_type in [AddressType::P2wpkh, AddressType::P2pkh, AddressType::P2shP2wpkh] {
-            let address = chain.address_of(&key, address_type).unwrap();
+            let address = chain.address_of(&key, Some(address_type)).unwrap();
             assert_eq!(chain.normal_destination(&address), Ok(address));
         }
     }
-    assert_eq!(Chain::Evm(1).address_of(&key, AddressType::P2pkh), None);
+    // The same key, private key 1, on Ethereum.
+    let ethereum = "0x7e5f4552091a69125d5dfcb7b8c2659029395bdf";
+    assert_eq!(Chain::Evm(1).address_of(&key, None).as_deref(), Some(ethereum));
 }
 
 #[test]
@@ -168,5 +169,8 @@ fn a_chain_has_one_name() {
         assert_eq!(chain.to_string().parse(), Ok(chain));
     }
     assert_eq!(Chain::Evm(8453).to_string(), "evm:8453");
-    assert!("Bitcoin".parse::<Chain>().is_err() && "evm:1".parse::<Chain>().is_err());
+    assert_eq!("evm:8453".parse(), Ok(Chain::Evm(8453)));
+    for bad in ["Bitcoin", "evm:01", "evm:", "evm:+1", "evm"] {
+        assert!(bad.parse::<Chain>().is_err(), "{bad}");
+    }
 }

@@ -1,4 +1,4 @@
-//! The chains the policy knows, with what tells their addresses apart.
+//! The chains both ends know, with what tells their addresses apart.
 
 mod address;
 mod destination;
@@ -7,7 +7,11 @@ mod tests;
 
 use std::{fmt, str::FromStr};
 
-pub use self::destination::BadDestination;
+pub(crate) use self::address::hash160;
+pub use self::{
+    address::{AddressType, UnknownAddressType},
+    destination::BadDestination,
+};
 
 /// A chain, mainnet or one for tests.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -32,7 +36,7 @@ pub enum Chain {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
     "\"{0}\" is no chain: write bitcoin, bitcoin-testnet, bitcoin-signet, bitcoin-regtest, litecoin, litecoin-regtest \
-     or {{ evm = CHAIN_ID }}"
+     or, in a policy, {{ evm = CHAIN_ID }}"
 )]
 pub struct UnknownChain(String);
 
@@ -99,11 +103,13 @@ impl fmt::Display for Chain {
     }
 }
 
+/// A named chain, or `evm:CHAIN_ID`.
 impl FromStr for Chain {
     type Err = UnknownChain;
 
     fn from_str(text: &str) -> Result<Self, UnknownChain> {
-        let named = Self::NAMED.iter().find(|(name, _)| *name == text);
-        named.map(|(_, chain)| *chain).ok_or_else(|| UnknownChain(text.to_owned()))
+        let named = Self::NAMED.iter().find(|(name, _)| *name == text).map(|(_, chain)| *chain);
+        let evm = || text.strip_prefix("evm:")?.parse().ok().map(Self::Evm).filter(|chain| chain.to_string() == text);
+        named.or_else(evm).ok_or_else(|| UnknownChain(text.to_owned()))
     }
 }
