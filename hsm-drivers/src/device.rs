@@ -1,6 +1,6 @@
 //! The seam between the appliance and its devices.
 
-use hsm_types::{KeyLabel, PublicKey, RawSignature, ToSign};
+use hsm_types::{ChainCode, KeyLabel, PublicKey, RawSignature, ToSign};
 
 use crate::Error;
 
@@ -18,6 +18,12 @@ pub trait Device: Send {
     /// # Errors
     /// [`Error::KeyUnfit`] lists every deviation from what a serving key must be.
     fn public_key(&mut self, key: &KeyLabel) -> Result<PublicKey, Error>;
+
+    /// What children of `key` are derived with; none where the device holds no chain code for it.
+    ///
+    /// # Errors
+    /// [`Error::KeyUnfit`] where there is more than one, or what is there may not be used. None is ever chosen.
+    fn chain_code(&mut self, key: &KeyLabel) -> Result<Option<ChainCode>, Error>;
 
     /// One signature, unverified.
     ///

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "ceremony")]
 pub mod ceremony;
+mod chain_code;
 mod curve;
 mod ec_point;
 mod failure;
@@ -17,7 +18,7 @@ mod token;
 use std::collections::HashMap;
 
 use cryptoki::{object::ObjectHandle, session::Session};
-use hsm_types::{KeyLabel, PublicKey, RawSignature, ToSign};
+use hsm_types::{ChainCode, KeyLabel, PublicKey, RawSignature, ToSign};
 
 pub use self::token::Token;
 use self::{
@@ -91,6 +92,17 @@ impl Device for Pkcs11Device {
 
     fn public_key(&mut self, key: &KeyLabel) -> Result<PublicKey, Error> {
         self.find(key).map(|found| found.public_key.clone())
+    }
+
+    fn chain_code(&mut self, key: &KeyLabel) -> Result<Option<ChainCode>, Error> {
+        let found = chain_code::read(&self.session, key.as_str().as_bytes())
+            .map_err(|error| call_failed(error, &format!("for the chain code of key \"{key}\"")))?
+            .map_err(|findings| Error::KeyUnfit { key: key.clone(), findings })?;
+        if found.is_none() {
+            // A token that is gone, or a login that is lost, shows none either.
+            self.token.check(&self.session)?;
+        }
+        Ok(found)
     }
 
     fn sign(&mut self, key: &KeyLabel, input: &ToSign) -> Result<RawSignature, Error> {

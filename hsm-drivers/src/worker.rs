@@ -16,7 +16,7 @@ mod wire;
 
 use std::path::PathBuf;
 
-use hsm_types::{KeyLabel, PublicKey, RawSignature, ToSign};
+use hsm_types::{ChainCode, KeyLabel, PublicKey, RawSignature, ToSign};
 
 pub use parent::Worker;
 pub use serve::serve;
@@ -64,6 +64,8 @@ pub enum Request {
     Info,
     /// [`Device::public_key`](crate::Device::public_key).
     PublicKey(KeyLabel),
+    /// [`Device::chain_code`](crate::Device::chain_code).
+    ChainCode(KeyLabel),
     /// [`Device::sign`](crate::Device::sign) for each input, over all sessions: all are signed or the first error is
     /// the answer.
     Sign {
@@ -81,6 +83,8 @@ pub enum Response {
     Info(DeviceInfo),
     /// To [`Request::PublicKey`].
     PublicKey(PublicKey),
+    /// To [`Request::ChainCode`].
+    ChainCode(Option<ChainCode>),
     /// To [`Request::Sign`], in the order of its inputs.
     Signatures(Vec<RawSignature>),
 }

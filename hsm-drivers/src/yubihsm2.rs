@@ -1,12 +1,13 @@
 //! YubiHSM 2, through the crate `yubihsm` and a yubihsm-connector.
 
+mod chain_code;
 mod der;
 mod failure;
 mod key;
 
 use std::{collections::HashMap, fmt};
 
-use hsm_types::{KeyLabel, PublicKey, RawSignature, ToSign};
+use hsm_types::{ChainCode, KeyLabel, PublicKey, RawSignature, ToSign};
 use yubihsm::{Client, Connector, Credentials, HttpConfig};
 
 use self::key::Key;
@@ -89,6 +90,11 @@ impl Device for Yubihsm2Device {
 
     fn public_key(&mut self, key: &KeyLabel) -> Result<PublicKey, Error> {
         self.find(key).map(|found| found.public_key)
+    }
+
+    fn chain_code(&mut self, label: &KeyLabel) -> Result<Option<ChainCode>, Error> {
+        let key = self.find(label)?;
+        self.run(|client| chain_code::read(client, label, key.id))
     }
 
     fn sign(&mut self, label: &KeyLabel, input: &ToSign) -> Result<RawSignature, Error> {

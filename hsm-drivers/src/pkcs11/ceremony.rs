@@ -1,5 +1,6 @@
 //! Making tokens and keys. Only the ceremony and the tests build this; the appliance cannot create a key.
 
+mod chain_code;
 mod generate;
 mod initialize;
 
@@ -9,7 +10,7 @@ use cryptoki::{
     object::{Attribute, AttributeType, ObjectClass},
     session::Session,
 };
-use hsm_types::{Algorithm, KeyLabel, PublicKey};
+use hsm_types::{Algorithm, ChainCode, KeyLabel, PublicKey};
 
 pub use self::initialize::initialize_token;
 use super::{Token, failure::call_failed, key};
@@ -30,6 +31,8 @@ pub struct KeyListing {
     pub algorithm: Option<Algorithm>,
     /// None: see the findings.
     pub public_key: Option<PublicKey>,
+    /// Whether it has a chain code and so may have children.
+    pub children: bool,
     /// Every reason why the key may not serve; none for a good one.
     pub findings: Vec<String>,
 }
@@ -53,7 +56,22 @@ impl Ceremony {
     /// [`Error::KeyExists`] where a private key has this label. After any later error the key stays in the token, under
     /// its label, so that nobody takes it for one that was never made.
     pub fn generate_key(&mut self, label: &KeyLabel, algorithm: Algorithm) -> Result<PublicKey, Error> {
+        generate::refuse_existing(&self.session, label)?;
         generate::generate_key(&self.session, label, algorithm)
+    }
+
+    /// As [`Self::generate_key`], a secp256k1 key that may have children: first its chain code, from the token's random
+    /// generator, then the key, so that an interruption leaves no key without one. A chain code that waits for its key
+    /// is taken up.
+    ///
+    /// # Errors
+    /// As [`Self::generate_key`], also where a private key of this label was made without children: nothing is added to
+    /// it. [`Error::KeyUnfit`] where two chain codes wait, or one that may not be used.
+    pub fn generate_parent(&mut self, label: &KeyLabel) -> Result<(PublicKey, ChainCode), Error> {
+        generate::refuse_existing(&self.session, label)?;
+        let chain_code = chain_code::ensure(&self.session, label)?;
+        let public_key = generate::generate_key(&self.session, label, Algorithm::Secp256k1)?;
+        Ok((public_key, chain_code))
     }
 
     /// Every private key of the token, in no order.
@@ -64,12 +82,19 @@ impl Ceremony {
         let failed = |error| call_failed(error, "for the list of keys");
         let handles = self.session.find_objects(&[Attribute::Class(ObjectClass::PRIVATE_KEY)]).map_err(failed)?;
         let listing = |handle| {
-            let label = match self.session.get_attributes(handle, &[AttributeType::Label]).map_err(failed)?.first() {
-                Some(Attribute::Label(label)) => String::from_utf8_lossy(label).into_owned(),
-                _ => String::new(),
+            let label = match self.session.get_attributes(handle, &[AttributeType::Label]).map_err(failed)?.pop() {
+                Some(Attribute::Label(label)) => label,
+                _ => Vec::new(),
             };
-            let read = key::read(&self.session, handle).map_err(failed)?;
-            Ok(KeyListing { label, algorithm: read.algorithm, public_key: read.public_key, findings: read.findings })
+            let key::Reading { algorithm, public_key, mut findings } =
+                key::read(&self.session, handle).map_err(failed)?;
+            let chain_code = match algorithm {
+                Some(Algorithm::Secp256k1) => super::chain_code::read(&self.session, &label).map_err(failed)?,
+                Some(Algorithm::P256 | Algorithm::Ed25519) | None => Ok(None),
+            };
+            let chain_code = chain_code.map_err(|further| findings.extend(further)).ok().flatten();
+            let label = String::from_utf8_lossy(&label).into_owned();
+            Ok(KeyListing { label, algorithm, public_key, children: chain_code.is_some(), findings })
         };
         handles.into_iter().map(listing).collect()
     }

@@ -8,7 +8,7 @@ use std::{
     path::PathBuf,
 };
 
-use hsm_types::{Algorithm, Digest, KeyLabel, PublicKey, RawSignature, ToSign};
+use hsm_types::{Algorithm, ChainCode, Digest, KeyLabel, PublicKey, RawSignature, ToSign};
 
 use super::{
     Driver, Opening, Request, Response,
@@ -100,6 +100,10 @@ impl Wire for Request {
                 key.encode(to);
                 inputs.encode(to);
             }
+            Self::ChainCode(key) => {
+                to.push(3);
+                key.encode(to);
+            }
         }
     }
 
@@ -114,6 +118,7 @@ impl Wire for Request {
                 }
                 Ok(Self::Sign { key, inputs })
             }
+            3 => KeyLabel::decode(from).map(Self::ChainCode),
             _ => Err(Malformed("an unknown request")),
         }
     }
@@ -135,6 +140,10 @@ impl Wire for Response {
                 to.push(2);
                 signatures.encode(to);
             }
+            Self::ChainCode(chain_code) => {
+                to.push(3);
+                chain_code.encode(to);
+            }
         }
     }
 
@@ -148,6 +157,7 @@ impl Wire for Response {
                 key.map(Self::PublicKey).map_err(|_| Malformed("a public key that is none"))
             }
             2 => Vec::decode(from).map(Self::Signatures),
+            3 => Option::decode(from).map(Self::ChainCode),
             _ => Err(Malformed("an unknown response")),
         }
     }
@@ -160,6 +170,16 @@ impl Wire for KeyLabel {
 
     fn decode(from: &mut Bytes<'_>) -> Result<Self, Malformed> {
         String::decode(from)?.parse().map_err(|_| Malformed("a key label that is none"))
+    }
+}
+
+impl Wire for ChainCode {
+    fn encode(&self, to: &mut Vec<u8>) {
+        to.extend_from_slice(self.as_bytes());
+    }
+
+    fn decode(from: &mut Bytes<'_>) -> Result<Self, Malformed> {
+        from.take_array().map(Self::new)
     }
 }
 

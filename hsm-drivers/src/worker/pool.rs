@@ -35,6 +35,7 @@ struct Tasks {
 enum Task {
     Info { id: u64 },
     PublicKey { id: u64, key: KeyLabel },
+    ChainCode { id: u64, key: KeyLabel },
     Sign { batch: Arc<Batch>, item: usize },
 }
 
@@ -71,6 +72,7 @@ impl Pool {
         match request {
             Request::Info => tasks.queue.push_back(Task::Info { id }),
             Request::PublicKey(key) => tasks.queue.push_back(Task::PublicKey { id, key }),
+            Request::ChainCode(key) => tasks.queue.push_back(Task::ChainCode { id, key }),
             Request::Sign { inputs, .. } if inputs.is_empty() => {
                 drop(tasks);
                 return self.answer(id, Ok(Response::Signatures(Vec::new())));
@@ -102,6 +104,7 @@ impl Pool {
             let ended = match task {
                 Task::Info { id } => self.finish(id, device.info().map(Response::Info)),
                 Task::PublicKey { id, key } => self.finish(id, device.public_key(&key).map(Response::PublicKey)),
+                Task::ChainCode { id, key } => self.finish(id, device.chain_code(&key).map(Response::ChainCode)),
                 Task::Sign { batch, item } => {
                     let signed = batch.sign(item, &mut *device);
                     if let Some(answer) = signed.answer {

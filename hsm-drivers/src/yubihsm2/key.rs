@@ -12,7 +12,7 @@ use crate::{Disposition, Error};
 /// A key that was found fit to serve.
 #[derive(Clone, Debug)]
 pub(super) struct Key {
-    id: Id,
+    pub(super) id: Id,
     pub(super) public_key: PublicKey,
 }
 

@@ -1,7 +1,7 @@
 //! What a case needs of a device beyond serving: someone who makes and deletes its keys.
 
 use hsm_drivers::Device;
-use hsm_types::{Algorithm, Digest, KeyLabel, PublicKey, ToSign, VerifiedSignature, Verifier};
+use hsm_types::{Algorithm, ChainCode, Digest, KeyLabel, PublicKey, ToSign, VerifiedSignature, Verifier};
 use sha2::{Digest as _, Sha256};
 
 pub(crate) trait Backend {
@@ -9,11 +9,15 @@ pub(crate) trait Backend {
     fn device(&self) -> Box<dyn Device>;
     /// A key that may serve.
     fn generate(&self, label: &KeyLabel, algorithm: Algorithm) -> PublicKey;
+    /// A secp256k1 key that may have children.
+    fn generate_parent(&self, label: &KeyLabel) -> (PublicKey, ChainCode);
+    /// A further chain code for a label, this one from elsewhere; as many bytes as are given.
+    fn put_chain_code(&self, label: &KeyLabel, value: &[u8]);
     /// A second key of a label that is there already.
     fn generate_twin(&self, label: &KeyLabel);
     /// A P-256 key that may do too much, and words that its findings must have.
     fn generate_unfit(&self, label: &KeyLabel) -> &'static [&'static str];
-    /// Deletes all keys of this label.
+    /// Deletes all keys of this label, and what is beside them.
     fn delete(&self, label: &KeyLabel);
     /// The longest message of its driver.
     fn longest_message(&self) -> usize;

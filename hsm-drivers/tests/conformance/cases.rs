@@ -3,7 +3,7 @@
 use std::thread;
 
 use hsm_drivers::{Disposition, Error};
-use hsm_types::{Algorithm, ToSign, Verifier};
+use hsm_types::{Algorithm, RawSignature, ToSign, Verifier};
 use libtest_mimic::Trial;
 
 use crate::{
@@ -24,6 +24,10 @@ const CASES: &[Case] = &[
     ("a_deleted_key_signs_nothing", a_deleted_key_signs_nothing),
     ("another_key_under_the_same_label_is_refused", another_key_under_the_same_label_is_refused),
     ("a_key_that_may_do_too_much_is_unfit", a_key_that_may_do_too_much_is_unfit),
+    ("a_chain_code_is_read_back_and_absent_is_none", a_chain_code_is_read_back_and_absent_is_none),
+    ("two_chain_codes_are_refused", two_chain_codes_are_refused),
+    ("a_chain_code_of_another_length_is_refused", a_chain_code_of_another_length_is_refused),
+    ("a_childs_signature_is_its_own_and_not_its_parents", a_childs_signature_is_its_own),
     ("two_sessions_sign_two_hundred_times", two_sessions_sign_two_hundred_times),
 ];
 
@@ -147,6 +151,58 @@ fn a_key_that_may_do_too_much_is_unfit(backend: &dyn Backend) {
         }
         assert!(error.needs_operator());
         assert_eq!(error.disposition(), Disposition::NotSent);
+    }
+}
+
+fn a_chain_code_is_read_back_and_absent_is_none(backend: &dyn Backend) {
+    let (parent, single) = (label("parent"), label("single"));
+    let (public_key, chain_code) = backend.generate_parent(&parent);
+    let (other, other_code) = backend.generate_parent(&label("other"));
+    backend.generate(&single, Algorithm::Secp256k1);
+    let mut device = backend.device();
+    assert_eq!(device.public_key(&parent).unwrap(), public_key);
+    assert_eq!(device.chain_code(&parent).unwrap(), Some(chain_code.clone()));
+    assert_eq!(device.chain_code(&single).unwrap(), None);
+    assert!(other != public_key && other_code != chain_code, "each has its own");
+}
+
+fn two_chain_codes_are_refused(backend: &dyn Backend) {
+    let key = label("doubled");
+    let (_, chain_code) = backend.generate_parent(&key);
+    // The same value twice is no better: nobody can tell which is deleted next.
+    backend.put_chain_code(&key, chain_code.as_bytes());
+    let error = backend.device().chain_code(&key).unwrap_err();
+    assert!(error.to_string().contains("it has 2 chain codes, not one"), "{error}");
+    assert!(error.needs_operator());
+}
+
+fn a_chain_code_of_another_length_is_refused(backend: &dyn Backend) {
+    for length in [1, 31, 33] {
+        let key = label(&format!("length-{length}"));
+        backend.generate(&key, Algorithm::Secp256k1);
+        backend.put_chain_code(&key, &vec![0xa5; length]);
+        let error = backend.device().chain_code(&key).unwrap_err();
+        assert!(error.to_string().contains(&format!("its chain code has {length} bytes, not 32")), "{error}");
+        assert!(error.needs_operator());
+    }
+}
+
+fn a_childs_signature_is_its_own(backend: &dyn Backend) {
+    let key = label("parent");
+    let (public_key, chain_code) = backend.generate_parent(&key);
+    let mut device = backend.device();
+    let verifier = Verifier::new(public_key);
+    for index in [0, 1, 17, 2_147_483_647] {
+        let child = verifier.child(&chain_code, index).unwrap();
+        for number in 0..8 {
+            let ToSign::Digest(digest) = input(Algorithm::Secp256k1, number) else { panic!("a digest") };
+            let raw = device.sign(&key, &child.to_sign(&digest)).unwrap();
+            let signature = verifier.verify_child(&child, &digest, &raw).unwrap();
+            let (input, released) = (ToSign::Digest(digest), RawSignature(signature.to_bytes()));
+            // As anyone would who knows nothing of families.
+            assert_eq!(Verifier::new(child.public_key().clone()).verify(&input, &released), Ok(signature));
+            assert!(verifier.verify(&input, &released).is_err());
+        }
     }
 }
 

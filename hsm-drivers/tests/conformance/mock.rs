@@ -3,11 +3,12 @@
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use hsm_drivers::{Device, Disposition, Error, Pin, TriesLeft, yubihsm2::Yubihsm2Device};
-use hsm_types::{Algorithm, KeyLabel, PublicKey};
+use hsm_types::{Algorithm, ChainCode, KeyLabel, PublicKey};
 use libtest_mimic::Trial;
 use yubihsm::{
     Capability, Client, Connector, Credentials, Domain, asymmetric,
-    object::{Filter, Label, Type},
+    object::{Filter, Id, Label},
+    opaque,
 };
 
 use crate::{
@@ -42,9 +43,22 @@ impl Mock {
     }
 
     fn generate_with(&self, label: &KeyLabel, algorithm: asymmetric::Algorithm, capabilities: Capability) {
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        self.generate_at(self.next_id(), label, algorithm, capabilities);
+    }
+
+    fn generate_at(&self, id: Id, label: &KeyLabel, algorithm: asymmetric::Algorithm, capabilities: Capability) {
         let label = Label::from_bytes(label.as_str().as_bytes()).unwrap();
         self.administrator.generate_asymmetric_key(id, label, Domain::DOM1, capabilities, algorithm).unwrap();
+    }
+
+    fn put_opaque(&self, id: Id, label: &KeyLabel, algorithm: opaque::Algorithm, value: &[u8]) {
+        let label = Label::from_bytes(label.as_str().as_bytes()).unwrap();
+        let none = Capability::empty();
+        self.administrator.put_opaque(id, label, Domain::DOM1, none, algorithm, value).unwrap();
+    }
+
+    fn next_id(&self) -> Id {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 }
 
@@ -63,6 +77,23 @@ impl Backend for Mock {
         self.device().public_key(label).unwrap()
     }
 
+    /// As the ceremony will: the chain code first, under the object id the key is to have.
+    fn generate_parent(&self, label: &KeyLabel) -> (PublicKey, ChainCode) {
+        let id = self.next_id();
+        let random = self.administrator.get_pseudo_random(32).unwrap();
+        self.put_opaque(id, label, opaque::Algorithm::Data, &random);
+        self.generate_at(id, label, asymmetric::Algorithm::EcK256, Capability::SIGN_ECDSA);
+        (self.device().public_key(label).unwrap(), ChainCode::new(random.try_into().unwrap()))
+    }
+
+    /// Under the key's object id, unless an object has that already.
+    fn put_chain_code(&self, label: &KeyLabel, value: &[u8]) {
+        let named = Label::from_bytes(label.as_str().as_bytes()).unwrap();
+        let entries = self.administrator.list_objects(&[Filter::Label(named)]).unwrap();
+        let id = if let [key] = &entries[..] { key.object_id } else { self.next_id() };
+        self.put_opaque(id, label, opaque::Algorithm::Data, value);
+    }
+
     fn generate_twin(&self, label: &KeyLabel) {
         self.generate_with(label, asymmetric::Algorithm::EcP256, Capability::SIGN_ECDSA);
     }
@@ -76,7 +107,7 @@ impl Backend for Mock {
     fn delete(&self, label: &KeyLabel) {
         let label = Label::from_bytes(label.as_str().as_bytes()).unwrap();
         for entry in self.administrator.list_objects(&[Filter::Label(label)]).unwrap() {
-            self.administrator.delete_object(entry.object_id, Type::AsymmetricKey).unwrap();
+            self.administrator.delete_object(entry.object_id, entry.object_type).unwrap();
         }
     }
 
@@ -90,6 +121,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("yubihsm_mock::an_imported_key_is_unfit", an_imported_key_is_unfit),
         trial("yubihsm_mock::a_key_that_may_not_sign_is_unfit", a_key_that_may_not_sign_is_unfit),
         trial("yubihsm_mock::a_wrong_password_is_refused", a_wrong_password_is_refused),
+        trial("yubihsm_mock::a_chain_code_under_another_object_id_is_refused", a_chain_code_under_another_object_id),
+        trial("yubihsm_mock::a_keys_certificate_is_no_chain_code", a_keys_certificate_is_no_chain_code),
         trial("yubihsm_mock::a_lost_session_ends_the_device", a_lost_session_ends_the_device),
     ]
 }
@@ -116,6 +149,24 @@ fn a_wrong_password_is_refused() {
     let error = Mock::new().open("passwort").unwrap_err();
     assert!(matches!(error, Error::PinRefused { tries_left: TriesLeft::Unknown, .. }), "{error}");
     assert!(error.needs_operator());
+}
+
+fn a_chain_code_under_another_object_id() {
+    let mock = Mock::new();
+    let key = label("elsewhere");
+    mock.generate_at(7, &key, asymmetric::Algorithm::EcK256, Capability::SIGN_ECDSA);
+    mock.put_opaque(8, &key, opaque::Algorithm::Data, &[0xa5; 32]);
+    let error = mock.device().chain_code(&key).unwrap_err();
+    assert!(error.to_string().contains("object id 0x0008, not 0x0007"), "{error}");
+    assert!(error.needs_operator());
+}
+
+fn a_keys_certificate_is_no_chain_code() {
+    let mock = Mock::new();
+    let key = label("certified");
+    mock.generate_at(7, &key, asymmetric::Algorithm::EcK256, Capability::SIGN_ECDSA);
+    mock.put_opaque(7, &key, opaque::Algorithm::X509Certificate, &[0xa5; 32]);
+    assert_eq!(mock.device().chain_code(&key).unwrap(), None);
 }
 
 /// Deletes its session on the device's side: the next command fails in the session layer, and no later one is tried.

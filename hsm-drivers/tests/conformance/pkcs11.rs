@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use cryptoki::object::{Attribute, ObjectClass};
 use hsm_drivers::{
     Device, Disposition, Error, Pin, TriesLeft,
     pkcs11::{
@@ -27,6 +28,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("pkcs11::a_token_is_found_by_label_and_serial", a_token_is_found_by_label_and_serial),
         trial("pkcs11::a_module_that_is_none_is_told_by_its_path", a_module_that_is_none_is_told_by_its_path),
         trial("pkcs11::the_ceremony_overwrites_nothing", the_ceremony_overwrites_nothing),
+        trial("pkcs11::a_token_that_is_gone_has_not_lost_its_chain_codes", a_token_that_is_gone_keeps_its_chain_codes),
+        trial("pkcs11::a_chain_code_that_is_open_or_not_fixed_is_refused", a_chain_code_that_is_open_or_not_fixed),
+        trial("pkcs11::a_chain_code_cannot_be_changed_nor_read_without_login", a_chain_code_is_fixed_and_private),
+        trial("pkcs11::an_interrupted_ceremony_goes_on_with_its_chain_code", an_interrupted_ceremony_goes_on),
+        trial("pkcs11::a_key_made_without_children_gets_none_later", a_key_made_without_children_gets_none_later),
         trial("pkcs11::every_private_key_is_listed", every_private_key_is_listed),
     ]
 }
@@ -119,18 +125,88 @@ fn the_ceremony_overwrites_nothing() {
     assert_eq!(error, Error::KeyExists { key });
 }
 
+fn a_token_that_is_gone_keeps_its_chain_codes() {
+    let token = Token::new();
+    let key = label("parent");
+    token.generate_parent(&key);
+    let mut device = token.device();
+    let (directory, away) = (token.directory(), token.away());
+    fs::rename(&directory, &away).unwrap();
+    let error = device.chain_code(&key).unwrap_err();
+    assert_eq!(error.disposition(), Disposition::Broken, "{error}");
+    fs::rename(&away, &directory).unwrap();
+
+    let token = Token::new();
+    token.generate_parent(&key);
+    let mut device = token.device();
+    token.raw_session().logout().unwrap();
+    let error = device.chain_code(&key).unwrap_err();
+    assert_eq!(error.disposition(), Disposition::Broken, "{error}");
+}
+
+fn a_chain_code_that_is_open_or_not_fixed() {
+    let token = Token::new();
+    for (name, private, modifiable, word) in
+        [("open", false, false, "CKA_PRIVATE"), ("not-fixed", true, true, "CKA_MODIFIABLE")]
+    {
+        let key = label(name);
+        token.generate(&key, Algorithm::Secp256k1);
+        token.put_raw_chain_code(&key, &[0xa5; 32], private, modifiable);
+        let error = token.device().chain_code(&key).unwrap_err();
+        assert!(error.to_string().contains(word), "{error}");
+    }
+}
+
+fn a_chain_code_is_fixed_and_private() {
+    let token = Token::new();
+    let key = label("parent");
+    token.generate_parent(&key);
+    let wanted = [Attribute::Class(ObjectClass::DATA), Attribute::Label(key.as_str().into())];
+    let session = token.raw_session();
+    let [object] = session.find_objects(&wanted).unwrap()[..] else { panic!("not one") };
+    assert!(session.update_attributes(object, &[Attribute::Value(vec![7; 32])]).is_err());
+    session.logout().unwrap();
+    assert_eq!(session.find_objects(&wanted).unwrap(), []);
+}
+
+fn an_interrupted_ceremony_goes_on() {
+    let token = Token::new();
+    let key = label("interrupted");
+    token.put_chain_code(&key, &[0xa5; 32]);
+    assert_eq!(token.generate_parent(&key).1.as_bytes(), &[0xa5; 32]);
+
+    let key = label("two-wait");
+    token.put_chain_code(&key, &[1; 32]);
+    token.put_chain_code(&key, &[2; 32]);
+    let error = token.ceremony.borrow_mut().generate_parent(&key).unwrap_err();
+    assert!(error.to_string().contains("it has 2 chain codes, not one"), "{error}");
+    assert_eq!(token.device().public_key(&key), Err(Error::UnknownKey { key }), "no key was made");
+}
+
+fn a_key_made_without_children_gets_none_later() {
+    let token = Token::new();
+    let key = label("single");
+    token.generate(&key, Algorithm::Secp256k1);
+    assert_eq!(token.ceremony.borrow_mut().generate_parent(&key), Err(Error::KeyExists { key: key.clone() }));
+    assert_eq!(token.device().chain_code(&key).unwrap(), None);
+}
+
 fn every_private_key_is_listed() {
     let token = Token::new();
     for algorithm in Algorithm::ALL {
         token.generate(&label(algorithm.name()), algorithm);
     }
+    token.generate_parent(&label("parent"));
+    token.generate_parent(&label("twofold"));
+    token.put_chain_code(&label("twofold"), &[0xa5; 32]);
     token.generate_unfit(&label("unfit"));
     let mut listed = Ceremony::open(&module(), &token.label, &user_pin()).unwrap().list_keys().unwrap();
     listed.sort_by(|one, other| one.label.cmp(&other.label));
     let labels: Vec<&str> = listed.iter().map(|key| key.label.as_str()).collect();
-    assert_eq!(labels, ["ed25519", "p256", "secp256k1", "unfit"]);
+    assert_eq!(labels, ["ed25519", "p256", "parent", "secp256k1", "twofold", "unfit"]);
     for key in &listed {
         assert!(key.public_key.is_some() && key.algorithm.is_some(), "{key:?}");
-        assert_eq!(key.findings.is_empty(), key.label != "unfit", "{key:?}");
+        assert_eq!(key.findings.is_empty(), !["twofold", "unfit"].contains(&&*key.label), "{key:?}");
+        assert_eq!(key.children, key.label == "parent", "{key:?}");
     }
 }

@@ -14,7 +14,7 @@ use cryptoki::{
     context::{CInitializeArgs, CInitializeFlags, Pkcs11},
     error::{Error as CryptokiError, RvError},
     mechanism::Mechanism,
-    object::Attribute,
+    object::{Attribute, ObjectClass},
     session::Session,
 };
 use hsm_drivers::{
@@ -24,7 +24,7 @@ use hsm_drivers::{
         ceremony::{Ceremony, find_softhsm, initialize_token},
     },
 };
-use hsm_types::{Algorithm, KeyLabel, PublicKey};
+use hsm_types::{Algorithm, ChainCode, KeyLabel, PublicKey};
 
 use crate::backend::Backend;
 
@@ -121,6 +121,19 @@ impl Token {
         configuration.with_file_name(format!("away-{}", self.serial))
     }
 
+    pub(crate) fn put_raw_chain_code(&self, label: &KeyLabel, value: &[u8], private: bool, modifiable: bool) {
+        let template = [
+            Attribute::Class(ObjectClass::DATA),
+            Attribute::Token(true),
+            Attribute::Private(private),
+            Attribute::Modifiable(modifiable),
+            Attribute::Application(b"chancery chain code".to_vec()),
+            Attribute::Label(label.as_str().into()),
+            Attribute::Value(value.to_vec()),
+        ];
+        self.raw_session().create_object(&template).unwrap();
+    }
+
     pub(crate) fn generate_raw(&self, label: &KeyLabel, private: &[Attribute]) {
         let session = self.raw_session();
         let id = session.generate_random_vec(16).unwrap();
@@ -138,6 +151,14 @@ impl Backend for Token {
 
     fn generate(&self, label: &KeyLabel, algorithm: Algorithm) -> PublicKey {
         self.ceremony.borrow_mut().generate_key(label, algorithm).unwrap()
+    }
+
+    fn generate_parent(&self, label: &KeyLabel) -> (PublicKey, ChainCode) {
+        self.ceremony.borrow_mut().generate_parent(label).unwrap()
+    }
+
+    fn put_chain_code(&self, label: &KeyLabel, value: &[u8]) {
+        self.put_raw_chain_code(label, value, true, false);
     }
 
     fn generate_twin(&self, label: &KeyLabel) {

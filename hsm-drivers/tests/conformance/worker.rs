@@ -17,7 +17,7 @@ use hsm_drivers::{
     Disposition, Error, Pin, TriesLeft,
     worker::{Driver, Opening, Request, Response, Worker},
 };
-use hsm_types::{Algorithm, KeyLabel, ToSign, Verifier};
+use hsm_types::{Algorithm, Digest, KeyLabel, ToSign, Verifier};
 use libtest_mimic::Trial;
 
 use crate::{
@@ -32,6 +32,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("worker::every_outstanding_call_is_answered_once", every_outstanding_call_is_answered_once),
         trial("worker::a_batch_is_signed_in_its_order", a_batch_is_signed_in_its_order),
+        trial("worker::chain_codes_and_their_childrens_signatures_come_through", chain_codes_and_children),
         trial("worker::an_error_in_a_batch_is_its_answer", an_error_in_a_batch_is_its_answer),
         trial("worker::a_killed_worker_fails_all_that_is_outstanding", a_killed_worker_fails_all_that_is_outstanding),
         trial("worker::garbage_ends_the_worker", garbage_ends_the_worker),
@@ -128,6 +129,30 @@ fn a_batch_is_signed_in_its_order() {
         verifier.verify(input, signature).unwrap();
     }
     assert_eq!(call(&worker, sign(&key, Vec::new())), Ok(Response::Signatures(Vec::new())));
+}
+
+fn chain_codes_and_children() {
+    let token = Token::new();
+    let (key, single, doubled) = (label("parent"), label("single"), label("doubled"));
+    let (public_key, chain_code) = token.generate_parent(&key);
+    token.generate(&single, Algorithm::Secp256k1);
+    token.generate_parent(&doubled);
+    token.put_chain_code(&doubled, &[0xa5; 32]);
+    let worker = start(&token);
+    assert_eq!(call(&worker, Request::ChainCode(key.clone())), Ok(Response::ChainCode(Some(chain_code.clone()))));
+    assert_eq!(call(&worker, Request::ChainCode(single)), Ok(Response::ChainCode(None)));
+    let error = call(&worker, Request::ChainCode(doubled)).unwrap_err();
+    assert!(matches!(error, Error::KeyUnfit { .. }), "{error}");
+
+    let verifier = Verifier::new(public_key);
+    let children = verifier.children(&chain_code, 0..64).unwrap();
+    let digests: Vec<Digest> = (0..64).map(|number| Digest([number; 32])).collect();
+    let inputs = children.iter().zip(&digests).map(|(child, digest)| child.to_sign(digest)).collect();
+    let Response::Signatures(raw) = call(&worker, sign(&key, inputs)).unwrap() else { panic!("no signatures") };
+    assert_eq!(raw.len(), 64);
+    for ((child, digest), raw) in children.iter().zip(&digests).zip(&raw) {
+        verifier.verify_child(child, digest, raw).unwrap();
+    }
 }
 
 fn an_error_in_a_batch_is_its_answer() {

@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::LAST_CHILD;
+
 /// A key's `CKA_LABEL` (PKCS#11) or object label (YubiHSM 2), and its name in policy and requests.
 ///
 /// 1 to 40 of `A-Z a-z 0-9 . _ -`, beginning with a letter or digit: what both kinds of device, file names and metric
@@ -68,11 +70,9 @@ impl fmt::Display for KeyLabel {
 pub struct KeyPath {
     /// The key the device holds.
     pub label: KeyLabel,
-    /// The child, where one is named: 0 to 2^31 - 1.
+    /// The child, where one is named: 0 to [`LAST_CHILD`].
     pub child: Option<u32>,
 }
-
-const LAST_CHILD: u32 = (1 << 31) - 1;
 
 impl FromStr for KeyPath {
     type Err = BadKeyLabel;

@@ -6,7 +6,8 @@ pub struct RawSignature(pub [u8; 64]);
 
 /// A signature that verified under the public key it was made for. ECDSA: r || s with s in the lower half (BIP 62).
 ///
-/// Only [`Verifier::verify`](crate::Verifier::verify) makes one.
+/// Only [`Verifier::verify`](crate::Verifier::verify) makes one, and [`verify_child`](crate::Verifier::verify_child) and
+/// [`verify_released`](crate::Verifier::verify_released) do for children.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct VerifiedSignature {
     pub(crate) bytes: [u8; 64],

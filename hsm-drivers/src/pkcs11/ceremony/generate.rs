@@ -19,12 +19,15 @@ const PAIRWISE_TEST: &[u8; 32] = b"chancery: pairwise test of a key";
 /// `CKA_ID`: long enough that two keys never share one by chance.
 const ID_BYTES: u32 = 16;
 
+/// Nothing is made beside a private key of this label.
+pub(super) fn refuse_existing(session: &Session, label: &KeyLabel) -> Result<(), Error> {
+    let named = [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Label(label.as_str().into())];
+    let found = session.find_objects(&named).map_err(|error| call_failed(error, &format!("for key \"{label}\"")))?;
+    if found.is_empty() { Ok(()) } else { Err(Error::KeyExists { key: label.clone() }) }
+}
+
 pub(super) fn generate_key(session: &Session, label: &KeyLabel, algorithm: Algorithm) -> Result<PublicKey, Error> {
     let failed = |error| call_failed(error, &format!("for key \"{label}\""));
-    let named = [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Label(label.as_str().into())];
-    if !session.find_objects(&named).map_err(failed)?.is_empty() {
-        return Err(Error::KeyExists { key: label.clone() });
-    }
     let id = session.generate_random_vec(ID_BYTES).map_err(failed)?;
     generate_pair(session, label, &id, algorithm).map_err(failed)?;
 

@@ -39,7 +39,9 @@ fn an_opening_arrives_whole_and_never_outgrows_its_frame() {
 #[test]
 fn requests_and_responses_arrive_as_they_were_sent() {
     let inputs = vec![ToSign::Digest(Digest([7; 32])), ToSign::Message(Vec::new()), ToSign::Message(vec![1; 4096])];
-    for request in [Request::Info, Request::PublicKey(key()), Request::Sign { key: key(), inputs }] {
+    let requests =
+        [Request::Info, Request::PublicKey(key()), Request::ChainCode(key()), Request::Sign { key: key(), inputs }];
+    for request in requests {
         assert_eq!(through(&request), request);
     }
     let info = DeviceInfo {
@@ -54,7 +56,14 @@ fn requests_and_responses_arrive_as_they_were_sent() {
     let point = hex::decode("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a").unwrap();
     let public_key = PublicKey::decode(Algorithm::Ed25519, &point).unwrap();
     let signatures = vec![RawSignature([1; 64]), RawSignature([2; 64])];
-    for response in [Response::Info(info), Response::PublicKey(public_key), Response::Signatures(signatures)] {
+    let responses = [
+        Response::Info(info),
+        Response::PublicKey(public_key),
+        Response::Signatures(signatures),
+        Response::ChainCode(None),
+        Response::ChainCode(Some(ChainCode::new([0xa5; 32]))),
+    ];
+    for response in responses {
         assert_eq!(through(&response), response);
     }
 }
@@ -103,6 +112,20 @@ fn no_cut_or_changed_byte_makes_the_decoder_panic() {
     }
     bytes.push(0);
     assert_eq!(Bytes::decode_all::<Numbered<Request>>(&bytes).map(|_| ()), Err(Malformed("bytes after its end")));
+}
+
+#[test]
+fn a_chain_code_is_32_bytes_and_silent() {
+    let response = Response::ChainCode(Some(ChainCode::new([0xa5; 32])));
+    assert_eq!(format!("{response:?}"), "ChainCode(Some(ChainCode(..)))");
+    let mut bytes = Vec::new();
+    response.encode(&mut bytes);
+    assert_eq!(bytes, [&[3, 1][..], &[0xa5; 32]].concat());
+    for cut in 0..bytes.len() {
+        assert!(Bytes::decode_all::<Response>(&bytes[..cut]).is_err(), "cut at {cut}");
+    }
+    bytes.push(0xa5);
+    assert_eq!(Bytes::decode_all::<Response>(&bytes), Err(Malformed("bytes after its end")));
 }
 
 #[test]

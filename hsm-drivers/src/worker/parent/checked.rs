@@ -28,6 +28,7 @@ pub(super) fn encode(id: u64, request: &Request) -> Result<Vec<u8>, Error> {
 pub(super) enum Expected {
     Info,
     PublicKey,
+    ChainCode,
     Signatures(usize),
 }
 
@@ -36,13 +37,16 @@ impl Expected {
         match request {
             Request::Info => Self::Info,
             Request::PublicKey(_) => Self::PublicKey,
+            Request::ChainCode(_) => Self::ChainCode,
             Request::Sign { inputs, .. } => Self::Signatures(inputs.len()),
         }
     }
 
     pub(super) fn check(&self, response: Response) -> Result<Response, Error> {
         let fits = match (self, &response) {
-            (Self::Info, Response::Info(_)) | (Self::PublicKey, Response::PublicKey(_)) => true,
+            (Self::Info, Response::Info(_))
+            | (Self::PublicKey, Response::PublicKey(_))
+            | (Self::ChainCode, Response::ChainCode(_)) => true,
             (Self::Signatures(wanted), Response::Signatures(signatures)) => *wanted == signatures.len(),
             _ => false,
         };
