@@ -157,7 +157,7 @@ pub struct LimitsAnswer {
 pub struct LimitAnswer {
     /// Its name in the policy.
     pub name: String,
-    /// Length of the sliding window, in service time.
+    /// Length of the sliding window, in service time; 0 where the limit holds for ever.
     pub window_seconds: u64,
     /// The asset of an amount; absent where signatures are counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]

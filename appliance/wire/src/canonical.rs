@@ -59,6 +59,7 @@ mod tests {
             wall_offset in -(1_i64 << 53)..1 << 53,
         ) {
             let denied = Denied {
+                asked: None,
                 watcher: detail.clone(),
                 request_id: "a".parse().unwrap(),
                 content: String::new(),

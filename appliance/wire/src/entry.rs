@@ -26,6 +26,7 @@ pub struct Entry {
 /// What happened.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
+#[expect(clippy::large_enum_variant, reason = "an entry is read, looked at and dropped: one at a time")]
 pub enum Body {
     /// The log begins.
     Genesis(Genesis),
@@ -352,6 +353,23 @@ pub struct Denied {
     pub rule: Option<String>,
     /// The sentence the watcher got.
     pub detail: String,
+    /// What it would have paid, where that was known and short: so that another policy can be tried on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Asked>,
+}
+
+/// What a refused request would have done.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Asked {
+    /// The key family.
+    pub key: KeyLabel,
+    /// How many signatures.
+    pub items: u64,
+    /// The payments, one a destination.
+    pub payments: Vec<Payment>,
+    /// The fee.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fee: Option<Fee>,
 }
 
 /// What a freeze covers.

@@ -9,6 +9,7 @@ mod canonical;
 mod chain;
 mod checkpoint;
 mod entry;
+mod explanation;
 mod problem;
 mod receipt;
 mod request;
@@ -24,9 +25,12 @@ pub use canonical::{NotCanonical, canonical, from_canonical, sha256_hex};
 pub use chain::{AddressType, BadDestination, Chain, UnknownAddressType, UnknownChain};
 pub use checkpoint::{BadCheckpoint, Checkpoint, LogKey, UnsignedCheckpoint};
 pub use entry::{
-    Accepted, Addresses, Body, Boot, BootToken, CallFacts, Change, ChangeTo, Charged, Denied, Entry, Failed, Fee,
-    Frozen, Genesis, KeyEntry, Lapsed, Payment, PolicyEntry, Scope, Signed, TransactionFacts, TransactionOutput,
+    Accepted, Addresses, Asked, Body, Boot, BootToken, CallFacts, Change, ChangeTo, Charged, Denied, Entry, Failed,
+    Fee, Frozen, Genesis, KeyEntry, Lapsed, Payment, PolicyEntry, Scope, Signed, TransactionFacts, TransactionOutput,
     Unfrozen, Variant,
+};
+pub use explanation::{
+    ExplainedAmount, ExplainedHold, ExplainedLimit, ExplainedOutcome, ExplainedPayment, ExplainedRule, Explanation,
 };
 pub use problem::{Problem, ProblemCode, Retry};
 pub use receipt::{BadReceipt, Receipt, decode_hashes};

@@ -13,7 +13,9 @@ mod eip2718;
 mod psbt;
 mod spend;
 
-pub use bad_evidence::BadEvidence;
+pub use bad_evidence::{BadEvidence, BadInput};
+pub use eip2718::{BadEthereumSignature, finish_eip2718, transaction_hash};
+pub use psbt::{Finished, NotFinished, finish_psbt};
 pub use spend::Spend;
 
 /// What an unsigned transaction says.

@@ -1,0 +1,9 @@
+mod bips;
+mod costs;
+mod finish;
+mod forms;
+mod maps;
+mod refusals;
+mod sample;
+
+use super::*;
