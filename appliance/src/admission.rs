@@ -2,21 +2,32 @@
 //!
 //! The same function decides for the writer, and again for every auditor who replays the log.
 
-use appliance_wire::{Accepted, Body, ProblemCode};
+use std::collections::{BTreeMap, btree_map::Entry};
+
+use appliance_wire::{Accepted, Asked, Body, ProblemCode};
 
 use crate::{
     clock::Moment,
     command::SignCommand,
     evidence::Facts,
-    policy::{Max, Policy},
+    policy::{Max, Policy, PolicyKey},
     refusal::Refusal,
     state::{Binding, BindingKey, Bindings, Charge, Outcome, Spent, State, charges_of},
 };
 
+mod again;
+mod explain;
+mod owners;
 mod payments;
 mod rules;
 mod standing;
+mod stop;
+mod withdrawal;
 
+use stop::Stop;
+
+pub use again::{accept_again, ask_again};
+pub use explain::explain;
 pub use payments::Payments;
 pub(crate) use standing::frozen_refusal;
 
@@ -52,22 +63,29 @@ pub fn decide<B: Bindings>(
     application: &Application<'_>,
     moment: Moment,
 ) -> Result<Decision, B::Error> {
-    if let Some(refusal) = standing::frozen(state, application.watcher, &application.command.key) {
-        return Ok(Decision::Refused(refusal));
+    match consider(state, bindings, application, moment) {
+        Ok(decision) => Ok(decision),
+        Err(Stop::Refused(refusal)) => Ok(Decision::Refused(refusal)),
+        Err(Stop::Unreadable(error)) => Err(error),
     }
-    if let Some(decision) = existing(bindings, application)? {
-        return Ok(decision);
+}
+
+/// Every question in its order; the first no ends it.
+fn consider<B: Bindings>(
+    state: &State,
+    bindings: &B,
+    application: &Application<'_>,
+    moment: Moment,
+) -> Result<Decision, Stop<B::Error>> {
+    standing::not_frozen(state, application)?;
+    if let Some(binding) = existing(bindings, application)? {
+        return Ok(Decision::Bound(binding));
     }
-    let accepted = match allowed(state, application, moment) {
-        Ok(accepted) => accepted,
-        Err(refusal) => return Ok(Decision::Refused(refusal)),
-    };
-    if let Err(refusal) = within_limits(state, &accepted, moment) {
-        return Ok(Decision::Refused(refusal));
-    }
-    if let Some(refusal) = reference_taken(bindings, application, &accepted)? {
-        return Ok(Decision::Refused(refusal));
-    }
+    let mut accepted = allowed(state, bindings, application, moment)?;
+    accepted.variant = withdrawal::variant(bindings, application, &accepted)?;
+    within_limits(state, &accepted, moment)?;
+    withdrawal::references_free(bindings, application, &accepted)?;
+    withdrawal::holds_free(bindings, application, &accepted)?;
     Ok(Decision::Accepted(Box::new(accepted)))
 }
 
@@ -75,67 +93,143 @@ pub fn decide<B: Bindings>(
 /// spent at acceptance.
 ///
 /// # Errors
-/// The refusal by which the request lapses.
-pub fn still_allowed(state: &State, application: &Application<'_>, moment: Moment) -> Result<(), Refusal> {
-    if let Some(refusal) = standing::frozen(state, application.watcher, &application.command.key) {
-        return Err(refusal);
+/// The log cannot be read. Within: the refusal by which the request lapses.
+pub fn still_allowed<B: Bindings>(
+    state: &State,
+    bindings: &B,
+    application: &Application<'_>,
+    moment: Moment,
+) -> Result<Result<(), Refusal>, B::Error> {
+    let again = standing::not_frozen(state, application)
+        .map_err(Stop::Refused)
+        .and_then(|()| allowed(state, bindings, application, moment).map(|_| ()));
+    match again {
+        Ok(()) => Ok(Ok(())),
+        Err(Stop::Refused(refusal)) => Ok(Err(refusal)),
+        Err(Stop::Unreadable(error)) => Err(error),
     }
-    allowed(state, application, moment).map(|_| ())
 }
 
-/// Is the id bound already? To the same content: that answer stands, for ever. To other content: a conflict, for ever.
-fn existing<B: Bindings>(bindings: &B, application: &Application<'_>) -> Result<Option<Decision>, B::Error> {
-    let request_id = application.command.request_id.as_str();
-    let Some(binding) = bindings.binding(&BindingKey::request(application.watcher, request_id))? else {
-        return Ok(None);
+/// What a refused request would have paid, where it is known and short.
+///
+/// # Errors
+/// The log cannot be read.
+pub fn asked<B: Bindings>(
+    state: &State,
+    bindings: &B,
+    application: &Application<'_>,
+) -> Result<Option<Asked>, B::Error> {
+    let Some(policy) = state.policy.as_deref() else { return Ok(None) };
+    let Some(key) = policy.key(&application.command.key) else { return Ok(None) };
+    let payments = match payments(state, bindings, policy, key, application.facts) {
+        Ok(payments) => payments,
+        Err(Stop::Refused(_)) => return Ok(None),
+        Err(Stop::Unreadable(error)) => return Err(error),
     };
-    let entry = bindings.entry(binding.accepted)?;
+    let asked = Asked {
+        key: key.name.clone(),
+        items: application.command.inputs.len() as u64,
+        payments: payments.for_entry(),
+        fee: payments.fee_for_entry(),
+    };
+    // A refusal costs nothing to make, so what it writes is bounded.
+    Ok((asked.payments.len() <= MOST_PAYMENTS_OF_A_REFUSAL).then_some(asked))
+}
+
+const MOST_PAYMENTS_OF_A_REFUSAL: usize = 8;
+
+/// Is the id bound already? To the same content: that answer stands, for ever. To other content: a conflict, for ever.
+fn existing<B: Bindings>(bindings: &B, application: &Application<'_>) -> Result<Option<Binding>, Stop<B::Error>> {
+    let request_id = application.command.request_id.as_str();
+    let key = BindingKey::request(application.watcher, request_id);
+    let Some(binding) = bindings.binding(&key).map_err(Stop::Unreadable)? else { return Ok(None) };
+    let entry = bindings.entry(binding.accepted).map_err(Stop::Unreadable)?;
     let bound = if let Body::Accepted(accepted) = &entry.body { Some(&accepted.content) } else { None };
     if bound == Some(&application.command.content) {
-        return Ok(Some(Decision::Bound(binding)));
+        return Ok(Some(binding));
     }
     let detail = format!(
         "request {request_id} is bound to other content since entry {}: take a new id for a new withdrawal, or send \
          the same content again",
         binding.accepted
     );
-    let refusal = Refusal::new(ProblemCode::RequestConflict, detail).held_by(request_id);
-    Ok(Some(Decision::Refused(refusal)))
+    Err(Refusal::new(ProblemCode::RequestConflict, detail).held_by(request_id).into())
 }
 
 /// Grant, expiry, amounts and rules.
-fn allowed(state: &State, application: &Application<'_>, moment: Moment) -> Result<Accepted, Refusal> {
+fn allowed<B: Bindings>(
+    state: &State,
+    bindings: &B,
+    application: &Application<'_>,
+    moment: Moment,
+) -> Result<Accepted, Stop<B::Error>> {
     let policy = state.policy.as_deref().ok_or_else(standing::no_policy)?;
     let key = standing::granted(state, policy, application)?;
     standing::check_expiry(application.command, moment)?;
     standing::check_inputs(key, application.command)?;
-    let payments = Payments::resolve(policy, key, application.facts)?;
+    let payments = payments(state, bindings, policy, key, application.facts)?;
     let rules = rules::decide(policy, application.watcher, key, &payments, moment)?;
+    Ok(acceptance(application, key, &payments, rules))
+}
+
+/// The acceptance a request comes to by these rules.
+fn acceptance(application: &Application<'_>, key: &PolicyKey, payments: &Payments, rules: Vec<String>) -> Accepted {
     let command = application.command;
-    Ok(Accepted {
+    Accepted {
         watcher: application.watcher.to_owned(),
         request_id: command.request_id.clone(),
         content: command.content.clone(),
         key: command.key.clone(),
         evidence: key.evidence.name().to_owned(),
-        amounts_verified: false,
+        amounts_verified: payments.known().is_some_and(|known| known.verified),
         items: command.request.items.clone(),
         transfer: command.request.transfer.clone(),
-        transaction: None,
-        change: Vec::new(),
-        variant: None,
+        transaction: application.facts.transaction.clone(),
         payments: payments.for_entry(),
+        change: payments.change_for_entry(),
         fee: payments.fee_for_entry(),
         rules,
+        variant: None,
         expires_at: command.request.expires_at.clone(),
-    })
+    }
 }
 
-fn within_limits(state: &State, accepted: &Accepted, moment: Moment) -> Result<(), Refusal> {
+/// What the request pays, with the owner of each destination looked up first.
+fn payments<B: Bindings>(
+    state: &State,
+    bindings: &B,
+    policy: &Policy,
+    key: &PolicyKey,
+    facts: &Facts,
+) -> Result<Payments, Stop<B::Error>> {
+    let read = facts.transaction.iter().flat_map(|transaction| &transaction.outputs);
+    let read = read.map(|output| output.destination.clone());
+    let said = facts.transfer.iter().flat_map(|transfer| {
+        let chain = policy.asset(&transfer.asset).map(|asset| asset.chain);
+        let normal = move |destination: &String| chain?.normal_destination(destination).ok();
+        transfer.outputs.iter().filter_map(move |output| normal(&output.destination))
+    });
+    let mut owners = BTreeMap::new();
+    for destination in read.chain(said) {
+        if let Entry::Vacant(place) = owners.entry(destination) {
+            let owner = owners::owner(state, bindings, place.key()).map_err(Stop::Unreadable)?;
+            place.insert(owner);
+        }
+    }
+    let owner = |destination: &str| owners.get(destination).cloned().flatten();
+    Ok(Payments::resolve(policy, key, facts, &owner)?)
+}
+
+/// What an acceptance counts for, where its limits have room for it.
+fn within_limits(state: &State, accepted: &Accepted, moment: Moment) -> Result<Vec<Charge>, Refusal> {
     let Some(policy) = state.policy.as_deref() else { return Err(standing::no_policy()) };
-    let charges: Vec<Charge> =
-        charges_of(policy, accepted).map_err(|reason| Refusal::new(ProblemCode::Malformed, reason))?;
-    state.usage.check(&charges, moment.elapsed).map_err(|spent| limit_exceeded(policy, &spent, moment))
+    let charges = charges_of(policy, accepted).map_err(|reason| Refusal::new(ProblemCode::Malformed, reason))?;
+    fits(state, policy, &charges, moment)?;
+    Ok(charges)
+}
+
+fn fits(state: &State, policy: &Policy, charges: &[Charge], moment: Moment) -> Result<(), Refusal> {
+    state.usage.check(charges, moment.elapsed).map_err(|spent| limit_exceeded(policy, &spent, moment))
 }
 
 fn limit_exceeded(policy: &Policy, spent: &Spent, moment: Moment) -> Refusal {
@@ -161,26 +255,6 @@ fn limit_exceeded(policy: &Policy, spent: &Spent, moment: Moment) -> Refusal {
     refusal.problem.remaining = Some(remaining.as_str().to_owned());
     refusal.problem.frees_at = frees_at.map(|at| at.to_string());
     refusal
-}
-
-/// A reference belongs for ever to the first withdrawal, destination and amount that used it.
-fn reference_taken<B: Bindings>(
-    bindings: &B,
-    application: &Application<'_>,
-    accepted: &Accepted,
-) -> Result<Option<Refusal>, B::Error> {
-    let outputs = accepted.transfer.iter().flat_map(|transfer| &transfer.outputs);
-    for reference in outputs.filter_map(|output| output.reference.as_ref()) {
-        let key = BindingKey::reference(application.watcher, reference.as_str());
-        let Some(binding) = bindings.binding(&key)? else { continue };
-        let entry = bindings.entry(binding.accepted)?;
-        let holder = if let Body::Accepted(holder) = &entry.body { holder.request_id.as_str() } else { "unknown" };
-        let detail = format!(
-            "reference {reference} was paid by request {holder}: ask for that request's result instead of paying again"
-        );
-        return Ok(Some(Refusal::new(ProblemCode::RequestConflict, detail).held_by(holder)));
-    }
-    Ok(None)
 }
 
 /// Whether an outcome is one that an attempt may still change.

@@ -5,6 +5,7 @@
 
 mod anchor;
 mod draft;
+mod evidence_files;
 mod follower;
 mod genesis;
 mod handle;
@@ -14,6 +15,7 @@ mod journal;
 mod log;
 mod open;
 mod refusals;
+mod replay;
 mod standing;
 mod start;
 mod store;
@@ -28,7 +30,8 @@ pub use intent::{Attempt, Failure, Intent, VerifiedSignatures};
 pub use journal::free_bytes;
 pub use log::{Log, Tip};
 pub use open::{LogError, Opened, open};
-pub use standing::{Admission, Standing};
+pub use replay::{Flip, Replay, replay};
+pub use standing::{Admission, Allocated, LookUp, Standing};
 pub use start::BootFacts;
 pub use unreadable::Unreadable;
 pub(crate) use verify::read_public_key;

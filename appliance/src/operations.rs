@@ -18,7 +18,9 @@ use crate::{
     tokens::Tokens,
 };
 
+mod addresses;
 mod checkpoints;
+mod explain;
 mod freeze;
 mod keys;
 mod limits;

@@ -9,6 +9,7 @@ mod asset;
 mod catalogue;
 mod document;
 mod duration;
+mod exposure;
 mod hours;
 mod key;
 mod limit;
@@ -17,6 +18,7 @@ mod rule;
 mod share;
 #[cfg(test)]
 mod tests;
+mod warnings;
 mod watcher;
 
 use appliance_wire::Chain;
@@ -25,10 +27,11 @@ use hsm_types::KeyLabel;
 pub use self::{
     address_list::AddressList,
     asset::Asset,
+    exposure::{AssetExposure, Bound, Exposure, Most, WatcherExposure, exposure},
     hours::Hours,
     key::{Level, PolicyKey, UnknownWord},
     limit::{Limit, Max, Per},
-    rule::{Action, Rule},
+    rule::{Action, CallRule, Destinations, Rule},
     share::{BadShare, Share},
     watcher::Watcher,
 };
@@ -97,7 +100,26 @@ impl Policy {
     /// The asset fees are paid in on `chain`: there is one for the chain of every asset.
     #[must_use]
     pub fn native_asset(&self, chain: &Chain) -> Option<&Asset> {
-        self.assets.iter().find(|asset| asset.chain == *chain && asset.contract.is_none())
+        self.asset_on(chain, None)
+    }
+
+    /// The asset of this contract, in its normal form, on `chain`; the chain's own without a contract.
+    #[must_use]
+    pub fn asset_on(&self, chain: &Chain, contract: Option<&str>) -> Option<&Asset> {
+        self.assets.iter().find(|asset| asset.chain == *chain && asset.contract.as_deref() == contract)
+    }
+
+    /// The assets `key` pays, fees apart.
+    pub fn assets_of_key(&self, key: &PolicyKey) -> impl Iterator<Item = &Asset> {
+        key.assets.iter().filter_map(|name| self.asset(name))
+    }
+
+    /// The one chain of Bitcoin's kind `key` pays on; none where it pays on none or on several.
+    #[must_use]
+    pub fn chain_of_key(&self, key: &PolicyKey) -> Option<Chain> {
+        let mut chains = self.assets_of_key(key).map(|asset| asset.chain).filter(Chain::has_address_types);
+        let first = chains.next()?;
+        chains.all(|chain| chain == first).then_some(first)
     }
 
     /// Whether some rule that does not deny names both.

@@ -90,7 +90,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
     let addresses = Addresses { watcher: Some(https.address()), monitor: monitor.as_ref().map(Monitor::address) };
 
     let facts = boot_facts(&config, &tokens).map_err(ServeError::System)?;
-    let audit = opened.start(facts, Arc::clone(&metrics)).map_err(ServeError::Unwritable)?;
+    let audit = opened.start(&config.state_directory, facts, Arc::clone(&metrics)).map_err(ServeError::Unwritable)?;
     tracing::info!(watcher = ?addresses.watcher, monitor = ?addresses.monitor, "listening");
     let operations = Operations::new(config, audit, tokens, freezes, metrics, checkpoints, addresses);
     let operations = Arc::new(operations);

@@ -11,13 +11,19 @@ use jiff::Timestamp;
 
 use crate::{clock::LastBoot, policy::Policy};
 
+mod addresses;
 mod bindings;
+mod charges;
 mod snapshot;
 mod usage;
+mod variant;
 
-pub use bindings::{Binding, BindingKey, Bindings, Outcome, bindings_of};
+pub use addresses::{Addresses, MOST_CHILDREN, address_of};
+pub use bindings::{Binding, BindingKey, Bindings, Outcome, bindings_of, withdrawal_of};
+pub use charges::{Charge, Counted, charges_of};
 pub use snapshot::BadSnapshot;
-pub use usage::{Charge, Spent, Usage, charges_of};
+pub use usage::{Spent, Usage};
+pub use variant::charged;
 
 /// Projections of the log that decisions look at. What requests and references are bound to is too large for memory
 /// and is looked up instead ([`Bindings`]).
@@ -31,6 +37,8 @@ pub struct State {
     pub policy: Option<Arc<Policy>>,
     /// Every key ever bound.
     pub keys: BTreeMap<KeyLabel, KeyEntry>,
+    /// Which addresses are ours.
+    pub addresses: Addresses,
     /// What limits have seen.
     pub usage: Usage,
     /// Freezes in force.
@@ -148,11 +156,13 @@ impl State {
                 }
                 self.policy = Some(Arc::new(parsed));
                 self.uncounted = true;
+                self.addresses.know(self.policy.as_deref(), &self.keys);
             }
             Body::Key(key) => {
-                if self.keys.insert(key.name.clone(), key.clone()).is_some() {
+                if self.keys.contains_key(&key.name) {
                     return Err(BadEntry::Content(format!("key {} is bound twice", key.name)));
                 }
+                self.know_key(key);
             }
             Body::Accepted(accepted) => {
                 if let Some(policy) = self.policy.as_ref().filter(|_| !self.uncounted) {
@@ -169,7 +179,8 @@ impl State {
             Body::Unfrozen(unfrozen) => {
                 self.frozen.remove(&unfrozen.what);
             }
-            Body::Addresses(_) | Body::Failed(_) | Body::Denied(_) => {}
+            Body::Addresses(allocation) => self.addresses.allocate(allocation).map_err(BadEntry::Content)?,
+            Body::Failed(_) | Body::Denied(_) => {}
         }
         Ok(())
     }
@@ -201,6 +212,12 @@ impl State {
             self.usage.charge(charges, *elapsed);
         }
         Ok(())
+    }
+
+    /// Adds a key of the log.
+    pub fn know_key(&mut self, key: &KeyEntry) {
+        self.keys.insert(key.name.clone(), key.clone());
+        self.addresses.know(self.policy.as_deref(), &self.keys);
     }
 
     fn close(&mut self, accepted: u64) -> Result<(), BadEntry> {

@@ -11,22 +11,26 @@ use hsm_drivers::{
     Disposition, Error,
     worker::{Request, Response},
 };
-use hsm_types::{KeyLabel, PublicKey, RawSignature, ToSign, VerifiedSignature, Verifier};
+use hsm_types::{ChainCode, KeyLabel, PublicKey, RawSignature, ToSign, VerifiedSignature, Verifier};
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use crate::{
-    audit::{Failure, Intent, VerifiedSignatures, read_public_key},
+    audit::{Failure, Intent, VerifiedSignatures},
     config::Config,
     freezes::Freezes,
     metrics::Metrics,
 };
 
+mod family;
 mod refused_pin;
 mod supervisor;
 mod token;
 
+pub use family::Family;
 pub use token::{Token, TokenState};
+
+use family::Item;
 
 /// Label of the log key in the token that holds it.
 pub const LOG_KEY: &str = "chancery-log";
@@ -55,7 +59,8 @@ pub(crate) struct Ring {
 #[derive(Clone, Debug)]
 pub(crate) struct RingKey {
     pub(crate) token: String,
-    pub(crate) verifier: Verifier,
+    pub(crate) family: Family,
+    /// The key's own public key, as in answers.
     pub(crate) encoded: Arc<[u8]>,
 }
 
@@ -65,10 +70,10 @@ impl Ring {
     }
 
     /// Keys pinned for one token.
-    pub(crate) fn of_token(&self, token: &str) -> Vec<(KeyLabel, PublicKey)> {
+    pub(crate) fn of_token(&self, token: &str) -> Vec<(KeyLabel, Family)> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let keys = keys.iter().filter(|(_, key)| key.token == token);
-        keys.map(|(label, key)| (label.clone(), key.verifier.public_key().clone())).collect()
+        keys.map(|(label, key)| (label.clone(), key.family.clone())).collect()
     }
 }
 
@@ -97,12 +102,12 @@ impl Tokens {
     /// Adds keys of the log.
     ///
     /// # Errors
-    /// An entry's public key cannot be read.
+    /// An entry's public key or chain code cannot be read.
     pub fn know<'a>(&self, keys: impl Iterator<Item = &'a KeyEntry>) -> Result<(), String> {
         for key in keys {
-            let public_key = read_public_key(key.algorithm, &key.public_key)?;
-            let encoded = public_key.to_bytes().into();
-            let ring_key = RingKey { token: key.token.clone(), verifier: Verifier::new(public_key), encoded };
+            let family = Family::of(key)?;
+            let encoded = family.verifier.public_key().to_bytes().into();
+            let ring_key = RingKey { token: key.token.clone(), family, encoded };
             self.ring.keys.write().unwrap_or_else(PoisonError::into_inner).insert(key.name.clone(), ring_key);
         }
         Ok(())
@@ -134,7 +139,14 @@ impl Tokens {
         token.ready(key).err().map(not_sent)
     }
 
-    /// Signs all items of a durable acceptance, and verifies each signature under the key the log pins.
+    /// The key of this name as the log pins it, with what its children are derived with.
+    #[must_use]
+    pub fn family(&self, key: &KeyLabel) -> Option<Family> {
+        self.ring.key(key).map(|key| key.family)
+    }
+
+    /// Signs all items of a durable acceptance, and verifies each signature under the key the log pins, or under the
+    /// child of it that the item names: what the token signs for a child is carried over here.
     ///
     /// # Errors
     /// No signature was released, though one may exist ([`Failure::outcome_unknown`]).
@@ -145,10 +157,11 @@ impl Tokens {
         if self.freezes.check(intent.watcher(), intent.signing_key()).is_err() {
             return Err(not_sent("it was frozen before the token was asked".to_owned()));
         }
+        let items = items(&ring_key, intent)?;
         let started = Instant::now();
-        let raw = sign_in(token, intent.signing_key(), intent.inputs().to_vec()).await?;
+        let raw = sign_in(token, intent.signing_key(), items.iter().map(Item::to_sign).collect()).await?;
         self.metrics.token_signed(token.name(), raw.len() as u64, started.elapsed());
-        let verified = verify(&ring_key, intent.inputs(), &raw).inspect_err(|failure| {
+        let verified = verify(&ring_key, &items, &raw).inspect_err(|failure| {
             self.metrics.wrong_signature(token.name());
             tracing::error!(token = token.name(), key = %intent.signing_key(), reason = failure.reason, "a wrong signature");
         })?;
@@ -201,6 +214,19 @@ impl Tokens {
         }
     }
 
+    /// The chain code beside key `label` in `token`; none where the key was made without children.
+    ///
+    /// # Errors
+    /// There are two, or what is there may not be used.
+    pub async fn chain_code(&self, token: &str, label: &KeyLabel) -> Result<Option<ChainCode>, String> {
+        let token = self.tokens.get(token).ok_or_else(|| format!("no token is called {token}"))?;
+        match call(token, Request::ChainCode(label.clone())).await {
+            Ok(Response::ChainCode(chain_code)) => Ok(chain_code),
+            Ok(_) => Err("the worker answered something else".to_owned()),
+            Err(failure) => Err(failure.reason),
+        }
+    }
+
     fn token_of(&self, key: &KeyLabel) -> Result<(RingKey, &Arc<Token>), Failure> {
         let ring_key = self.ring.key(key).ok_or_else(|| not_sent(format!("key {key} has no entry in the log")))?;
         let missing = || not_sent(format!("token {} of key {key} is not configured", ring_key.token));
@@ -209,20 +235,29 @@ impl Tokens {
     }
 }
 
+fn items<'a>(key: &RingKey, intent: &'a Intent) -> Result<Vec<Item<'a>>, Failure> {
+    let items = intent.children().zip(intent.inputs());
+    let items = items.map(|(child, input)| {
+        Item::new(&key.family, child, input)
+            .map_err(|error| not_sent(format!("key {} cannot sign for a child: {error}", intent.signing_key())))
+    });
+    items.collect()
+}
+
 fn verify(
     key: &RingKey,
-    inputs: &[ToSign],
+    items: &[Item<'_>],
     raw: &[RawSignature],
 ) -> Result<Vec<(VerifiedSignature, Vec<u8>)>, Failure> {
-    let signatures = inputs.iter().zip(raw);
+    let signatures = items.iter().zip(raw);
     signatures
-        .map(|(input, raw)| {
-            let verified = key.verifier.verify(input, raw).map_err(|error| Failure {
+        .map(|(item, raw)| {
+            let (verified, child) = item.verify(&key.family, raw).map_err(|error| Failure {
                 reason: format!("the token's answer was discarded: {error}"),
                 outcome_unknown: true,
                 retry_after_s: RETRY_AFTER_S,
             })?;
-            Ok((verified, key.encoded.to_vec()))
+            Ok((verified, child.map_or_else(|| key.encoded.to_vec(), PublicKey::to_bytes)))
         })
         .collect()
 }
@@ -230,7 +265,7 @@ fn verify(
 async fn sign_in(token: &Token, key: &KeyLabel, inputs: Vec<ToSign>) -> Result<Vec<RawSignature>, Failure> {
     match call(token, Request::Sign { key: key.clone(), inputs }).await? {
         Response::Signatures(signatures) => Ok(signatures),
-        Response::Info(_) | Response::PublicKey(_) => Err(Failure {
+        Response::Info(_) | Response::PublicKey(_) | Response::ChainCode(_) => Err(Failure {
             reason: "the worker answered something else".to_owned(),
             outcome_unknown: true,
             retry_after_s: RETRY_AFTER_S,

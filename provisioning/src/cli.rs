@@ -69,4 +69,5 @@ impl Command {
 const EXAMPLE: &str = "Example:
   chancery-provision init --directory trial --development
   chancery-provision key generate btc-hot --algorithm secp256k1 --config trial/chancery.toml
+  chancery-provision key generate btc-vault --algorithm secp256k1 --children --config trial/chancery.toml
 Exit status: 0 done, 1 refused or failed, 2 wrong usage, 78 a restart cannot mend it (configuration, refused PIN).";

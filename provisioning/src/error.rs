@@ -66,6 +66,17 @@ pub enum Error {
     #[error(transparent)]
     Device(#[from] hsm_drivers::Error),
 
+    /// A key that is there already was to get children.
+    #[error(
+        "key \"{key}\": the device has one already, made without children (it has no usable chain code), and a key gets \
+         them only when it is made: make another under a new name with --children, and leave this one for what it is used \
+         for"
+    )]
+    MadeWithoutChildren {
+        /// Its name.
+        key: hsm_types::KeyLabel,
+    },
+
     /// A certificate could not be made.
     #[error("make the certificate \"{name}\"")]
     Certificate {
@@ -125,6 +136,7 @@ impl Error {
             | Self::SoftwareToken
             | Self::NoModule { .. }
             | Self::Device(_)
+            | Self::MadeWithoutChildren { .. }
             | Self::Certificate { .. }
             | Self::PortTaken { .. }
             | Self::Program { .. }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use hsm_drivers::pkcs11::ceremony::Ceremony;
-use hsm_types::{Algorithm, KeyLabel, PublicKey};
+use hsm_types::{KeyLabel, PublicKey};
 
 use crate::{
     Error,
@@ -18,7 +18,7 @@ use crate::{
     programs,
     report::{Outcome, Report},
     templates::{self, Values},
-    token::{self, SoftToken},
+    token::{self, PlannedKey, SoftToken},
 };
 
 /// What is to be made.
@@ -35,7 +35,7 @@ pub struct Plan {
     /// Where the monitor will listen.
     pub monitor_port: u16,
     /// Keys beside the appliance's own.
-    pub keys: Vec<(KeyLabel, Algorithm)>,
+    pub keys: Vec<PlannedKey>,
 }
 
 /// A key and its public half.
@@ -95,22 +95,19 @@ fn begin(directory: &Path, report: &Report) -> Result<File, Error> {
     files::lock_directory(directory)
 }
 
-fn make_keys(
-    ceremony: &mut Ceremony,
-    further: &[(KeyLabel, Algorithm)],
-    report: &mut Report,
-) -> Result<Vec<MadeKey>, Error> {
+fn make_keys(ceremony: &mut Ceremony, further: &[PlannedKey], report: &mut Report) -> Result<Vec<MadeKey>, Error> {
     let mut wanted = Vec::new();
     for (label, algorithm) in token::OWN_KEYS {
         let label = label.parse().map_err(|error| Error::Argument { argument: "key", reason: format!("{error}") })?;
-        wanted.push((label, algorithm));
+        wanted.push(PlannedKey { label, algorithm, children: false });
     }
     wanted.extend_from_slice(further);
     let mut made = Vec::new();
-    for (label, algorithm) in wanted {
-        let what = format!("key \"{label}\" ({algorithm})");
-        let public_key = report.step(&what, || token::ensure_key(ceremony, &label, algorithm))?;
-        made.push((label, public_key));
+    for key in wanted {
+        let children = if key.children { ", with children" } else { "" };
+        let what = format!("key \"{}\" ({}{children})", key.label, key.algorithm);
+        let public_key = report.step(&what, || token::ensure_key(ceremony, &key))?;
+        made.push((key.label, public_key));
     }
     Ok(made)
 }

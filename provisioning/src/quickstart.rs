@@ -19,6 +19,7 @@ use crate::{
     init::{self, Initialised, Plan},
     programs::{self, CHANCERY, CHANCERY_WATCHER, Programs},
     report::{Outcome, Report},
+    token::PlannedKey,
 };
 
 /// What a quickstart is told.
@@ -76,7 +77,10 @@ pub fn run(options: &Options, invocation: &Invocation, report: &mut Report) -> R
 }
 
 fn prepare(options: &Options, invocation: &Invocation, report: &mut Report) -> Result<Initialised, Error> {
-    let btc_hot = "btc-hot".parse().map_err(|error| Error::Argument { argument: "key", reason: format!("{error}") })?;
+    let keys = [("btc-hot", false), ("btc-vault", true)].into_iter().map(|(label, children)| {
+        let label = label.parse().map_err(|error| Error::Argument { argument: "key", reason: format!("{error}") })?;
+        Ok(PlannedKey { label, algorithm: Algorithm::Secp256k1, children })
+    });
     // Ports first: a taken one is found before anything is made.
     let ports = ports::choose(options)?;
     let plan = Plan {
@@ -85,7 +89,7 @@ fn prepare(options: &Options, invocation: &Invocation, report: &mut Report) -> R
         module: options.module.clone(),
         watcher_port: ports.watcher,
         monitor_port: ports.monitor,
-        keys: vec![(btc_hot, Algorithm::Secp256k1)],
+        keys: keys.collect::<Result<_, Error>>()?,
     };
     let made = init::initialise(&plan, invocation, report)?;
     ports.write(&made.directory)?;

@@ -19,6 +19,17 @@ use crate::{
     secret,
 };
 
+/// A key to be made.
+#[derive(Clone, Debug)]
+pub struct PlannedKey {
+    /// Its label.
+    pub label: KeyLabel,
+    /// Its algorithm.
+    pub algorithm: Algorithm,
+    /// Whether it may have children.
+    pub children: bool,
+}
+
 /// The label of every token `init` makes.
 pub const LABEL: &str = "chancery";
 
@@ -120,18 +131,40 @@ impl SoftToken {
     }
 }
 
-/// The key of this name, made unless it is there; one of another algorithm, or one that may not serve, is refused.
-pub fn ensure_key(token: &mut Ceremony, label: &KeyLabel, algorithm: Algorithm) -> Result<(Outcome, PublicKey), Error> {
+/// The key of this name, made unless it is there; one of another algorithm, one without the children wanted, or one that
+/// may not serve, is refused.
+pub fn ensure_key(token: &mut Ceremony, key: &PlannedKey) -> Result<(Outcome, PublicKey), Error> {
+    let PlannedKey { label, algorithm, children } = key;
     let Some(listing) = token.list_keys()?.into_iter().find(|listing| listing.label == label.as_str()) else {
-        return Ok((Outcome::Made, token.generate_key(label, algorithm)?));
+        let made = if *children { make_parent(token, label)? } else { token.generate_key(label, *algorithm)? };
+        return Ok((Outcome::Made, made));
     };
     let mut findings = listing.findings;
-    if listing.algorithm.is_some_and(|found| found != algorithm) {
+    if *children && !listing.children {
+        return Err(Error::MadeWithoutChildren { key: label.clone() });
+    }
+    if listing.algorithm.is_some_and(|found| found != *algorithm) {
         findings.push(format!("it is there already and its algorithm is not {algorithm}"));
     }
     match listing.public_key {
         Some(public_key) if findings.is_empty() => Ok((Outcome::Kept, public_key)),
         _ => Err(DeviceError::KeyUnfit { key: label.clone(), findings }.into()),
+    }
+}
+
+/// A new secp256k1 key that may have children. Children are given to a key when it is made, or never: signatures and
+/// addresses of a key that is in use must not come to depend on a chain code no backup has.
+pub fn make_parent(token: &mut Ceremony, label: &KeyLabel) -> Result<PublicKey, Error> {
+    match token.generate_parent(label) {
+        Ok((public_key, _)) => Ok(public_key),
+        Err(exists @ DeviceError::KeyExists { .. }) => {
+            let listing = token.list_keys()?.into_iter().find(|listing| listing.label == label.as_str());
+            if listing.is_none_or(|listing| listing.children) {
+                return Err(exists.into());
+            }
+            Err(Error::MadeWithoutChildren { key: label.clone() })
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

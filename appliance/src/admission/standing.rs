@@ -1,7 +1,7 @@
 //! What must hold before any rule is asked: nothing frozen, the key granted, the request in time and of the key's kind.
 
 use appliance_wire::{ProblemCode, Scope};
-use hsm_types::{KeyLabel, ToSign};
+use hsm_types::{KeyLabel, KeyPath, ToSign};
 
 use super::Application;
 use crate::{
@@ -21,8 +21,16 @@ pub(crate) fn frozen_refusal(scope: &Scope) -> Refusal {
     Refusal::new(ProblemCode::Frozen, format!("{scope} is frozen: nothing of it leaves until it is unfrozen"))
 }
 
-pub(super) fn frozen(state: &State, watcher: &str, key: &KeyLabel) -> Option<Refusal> {
-    state.freeze_over(watcher, key).map(frozen_refusal)
+pub(super) fn not_frozen(state: &State, application: &Application<'_>) -> Result<(), Refusal> {
+    match state.freeze_over(application.watcher, &application.command.key) {
+        None => Ok(()),
+        Some(scope) => Err(frozen_refusal(scope)),
+    }
+}
+
+/// To the watcher, a key it may not use does not exist.
+pub(super) fn not_granted(label: &KeyLabel) -> Refusal {
+    Refusal::new(ProblemCode::UnknownKey, format!("no key {label} is granted to this watcher"))
 }
 
 /// The key, where some rule lets this watcher use it. To the watcher, a key it may not use does not exist.
@@ -32,13 +40,18 @@ pub(super) fn granted<'a>(
     application: &Application<'_>,
 ) -> Result<&'a PolicyKey, Refusal> {
     let label = &application.command.key;
-    let unknown = || Refusal::new(ProblemCode::UnknownKey, format!("no key {label} is granted to this watcher"));
+    let unknown = || not_granted(label);
     let key = policy.key(label).filter(|_| policy.grants(application.watcher, label)).ok_or_else(unknown)?;
     if !state.keys.contains_key(label) {
         return Err(unknown());
     }
-    match application.command.request.items.iter().find_map(|item| item.key.child.map(|_| &item.key)) {
-        Some(path) => Err(Refusal::new(ProblemCode::UnknownKey, format!("{path} was never allocated"))),
+    let allocated = state.addresses.allocated(label);
+    let unallocated = |path: &&KeyPath| path.child.is_some_and(|child| child >= allocated || !key.children);
+    match application.command.request.items.iter().map(|item| &item.key).find(unallocated) {
+        Some(path) => {
+            let detail = format!("{path} was never allocated: POST /v1/keys/{label}/addresses allocates children");
+            Err(Refusal::new(ProblemCode::UnknownKey, detail))
+        }
         None => Ok(key),
     }
 }

@@ -60,7 +60,11 @@ max_signatures = 5
 window = "1m"
 "#;
 
+/// A public key like any other.
+const GENERATOR: &str = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
 const DESTINATION: &str = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
+
+mod withdrawals;
 
 /// A log in memory.
 #[derive(Default)]
@@ -89,21 +93,28 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let policy = Policy::parse(POLICY).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        Self::under(POLICY)
+    }
+
+    fn under(policy: &str) -> Self {
+        let policy = Policy::parse(policy).unwrap_or_else(|mistakes| panic!("{mistakes}"));
         let mut state = State::default();
         for key in &policy.keys {
             let entry = KeyEntry {
                 name: key.name.clone(),
                 algorithm: key.algorithm,
-                public_key: String::new(),
+                public_key: GENERATOR.to_owned(),
                 evidence: key.evidence.name().to_owned(),
                 token: "t".to_owned(),
                 chain_code: None,
             };
-            state.keys.insert(key.name.clone(), entry);
+            state.know_key(&entry);
         }
         state.usage = crate::state::Usage::new(&policy);
         state.policy = Some(Arc::new(policy));
+        for key in state.keys.clone().values() {
+            state.know_key(key);
+        }
         Self { state, log: Memory::default(), elapsed: 0 }
     }
 
@@ -113,8 +124,13 @@ impl World {
 
     fn decide(&mut self, id: &str, body: &str) -> Decision {
         let command = SignCommand::decode(id, body.as_bytes()).unwrap();
-        let facts = establish(&command).unwrap();
-        let application = Application { watcher: "w", command: &command, facts: &facts };
+        let policy = self.state.policy.clone().unwrap();
+        let facts = establish(&policy, "w", &command, &|_| Err("no family".to_owned())).unwrap();
+        self.decide_on(&command, &facts)
+    }
+
+    fn decide_on(&mut self, command: &SignCommand, facts: &Facts) -> Decision {
+        let application = Application { watcher: "w", command, facts };
         let Ok(decision) = decide(&self.state, &self.log, &application, self.moment());
         if let Decision::Accepted(accepted) = &decision {
             self.append(Body::Accepted((**accepted).clone()));

@@ -5,6 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use appliance_wire::{Body, Entry, canonical, from_canonical, tree::Frontier};
 
 use super::{
+    evidence_files::Kept,
     log::{Log, Published},
     unreadable::Unreadable,
 };
@@ -22,6 +23,8 @@ pub(super) struct Draft {
     pub(super) lines: Vec<u8>,
     pub(super) published: Published,
     pub(super) waiters: Vec<Waiter>,
+    /// What must be durable before the entries that name it.
+    pub(super) evidence: Vec<Kept>,
     first: u64,
     bound: HashMap<BindingKey, Binding>,
 }
@@ -33,6 +36,7 @@ impl Draft {
             lines: Vec::new(),
             published: Published::default(),
             waiters: Vec::new(),
+            evidence: Vec::new(),
             first: size,
             bound: HashMap::new(),
         }

@@ -6,7 +6,7 @@ use std::sync::{
     mpsc::{SyncSender, TrySendError},
 };
 
-use appliance_wire::{Accepted, Body, KeyEntry, PolicyEntry, Scope};
+use appliance_wire::{Accepted, Addresses, Body, KeyEntry, PolicyEntry, Scope};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
@@ -14,7 +14,7 @@ use super::{
     intent::{Failure, Intent, VerifiedSignatures},
     job::Job,
     log::Log,
-    standing::{Admission, Standing, standing},
+    standing::{Admission, Allocated, LookUp, Standing, standing},
 };
 use crate::{
     clock::Moment,
@@ -78,19 +78,19 @@ impl Audit {
         Counted::new(&self.at_token, signatures)
     }
 
-    /// The stored answer of this very request, where there is one: it needs only the log, no rules, for ever.
+    /// What is known of the request: its stored answer, where there is one: it needs only the log, no rules, for ever.
     ///
     /// # Errors
     /// `audit-log-unavailable`.
-    pub fn look_up(&self, principal: &Principal, command: &SignCommand) -> Result<Option<Standing>, Refusal> {
+    pub fn look_up(&self, principal: &Principal, command: &SignCommand) -> Result<LookUp, Refusal> {
         let Some((binding, accepted)) = self.bound(principal.watcher(), command.request_id.as_str())? else {
-            return Ok(None);
+            return Ok(LookUp::New);
         };
         // Other content is the writer's business: a conflict is recorded.
         if accepted.content != command.content || binding.outcome == Outcome::Open {
-            return Ok(None);
+            return Ok(LookUp::Bound);
         }
-        self.standing(&binding).map(Some)
+        self.standing(&binding).map(LookUp::Answered)
     }
 
     /// What a request id of this watcher is bound to, with its acceptance.
@@ -132,7 +132,11 @@ impl Audit {
         down: Option<Refusal>,
     ) -> Result<Admission, Refusal> {
         let watcher = principal.watcher().to_owned();
-        self.ask(|reply| Job::Admit { watcher, command: Box::new(command), facts, down, reply }).await
+        self.ask(|reply| {
+            let (command, facts) = (Box::new(command), Box::new(facts));
+            Job::Admit { watcher, command, facts, down, reply }
+        })
+        .await
     }
 
     /// Records a refusal that was certain before the writer had to decide, and returns it.
@@ -158,6 +162,14 @@ impl Audit {
         match self.ask(|reply| Job::Failed { intent, failure, reply }).await {
             Ok(refusal) | Err(refusal) => refusal,
         }
+    }
+
+    /// Records an allocation of children, which goes on where the last one ended.
+    ///
+    /// # Errors
+    /// `frozen`, `rate-limited`, `audit-log-unavailable`.
+    pub async fn allocate(&self, allocation: Addresses) -> Result<Allocated, Refusal> {
+        self.ask(|reply| Job::Allocate { allocation, reply }).await
     }
 
     /// Takes up an accepted request again that nobody asks for at the moment.

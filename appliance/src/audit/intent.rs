@@ -51,6 +51,11 @@ impl Intent {
         &self.inputs
     }
 
+    /// The child each item names, in order; none where it names the key itself.
+    pub fn children(&self) -> impl Iterator<Item = Option<u32>> {
+        self.accepted.items.iter().map(|item| item.key.child)
+    }
+
     pub(super) fn finish(&self, attempt: Attempt) {
         self.attempt.send_replace(Some(attempt));
     }

@@ -1,12 +1,12 @@
 //! What the writer can be asked.
 
-use appliance_wire::{KeyEntry, PolicyEntry, RequestId, Scope};
+use appliance_wire::{Addresses, KeyEntry, PolicyEntry, RequestId, Scope};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{
     intent::{Failure, Intent, VerifiedSignatures},
-    standing::Admission,
+    standing::{Admission, Allocated},
 };
 use crate::{clock::Moment, command::SignCommand, evidence::Facts, refusal::Refusal, state::State};
 
@@ -19,7 +19,7 @@ pub(super) enum Job {
     Admit {
         watcher: String,
         command: Box<SignCommand>,
-        facts: Facts,
+        facts: Box<Facts>,
         down: Option<Refusal>,
         reply: Reply<Admission>,
     },
@@ -33,6 +33,10 @@ pub(super) enum Job {
     Resume {
         accepted: u64,
         reply: Reply<Admission>,
+    },
+    Allocate {
+        allocation: Addresses,
+        reply: Reply<Allocated>,
     },
     Signed {
         intent: Intent,

@@ -21,6 +21,26 @@ pub enum Admission {
     InFlight(watch::Receiver<Option<Attempt>>),
 }
 
+/// What the log knows of a request before anything of it is read.
+#[derive(Debug)]
+pub enum LookUp {
+    /// Answered before, with this very content.
+    Answered(Standing),
+    /// Its id is bound, to this content or another.
+    Bound,
+    /// Nothing.
+    New,
+}
+
+/// What became of an allocation of children.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Allocated {
+    /// It is durable.
+    Done,
+    /// Another came before: so many are allocated now.
+    Overtaken(u32),
+}
+
 /// What a bound request has come to.
 #[derive(Clone, Debug)]
 pub enum Standing {

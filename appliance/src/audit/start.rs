@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    path::Path,
     sync::{
         Arc, PoisonError, RwLock,
         atomic::AtomicUsize,
@@ -12,7 +13,10 @@ use std::{
 
 use appliance_wire::{Body, Boot, BootToken};
 
-use super::{draft::Draft, follower::Follower, handle::Audit, open::Opened, refusals::Refusals, writer::Writer};
+use super::{
+    draft::Draft, evidence_files::EvidenceFiles, follower::Follower, handle::Audit, open::Opened, refusals::Refusals,
+    writer::Writer,
+};
 use crate::{clock::Clock, metrics::Metrics, policy::Policy, refusal::Refusal, state::State};
 
 /// What a boot entry says beside the clock.
@@ -34,7 +38,7 @@ impl Opened {
     ///
     /// # Errors
     /// The boot entry cannot be written, or there is no policy.
-    pub fn start(self, facts: BootFacts, metrics: Arc<Metrics>) -> Result<Audit, Refusal> {
+    pub fn start(self, directory: &Path, facts: BootFacts, metrics: Arc<Metrics>) -> Result<Audit, Refusal> {
         let policy = self.state.policy.clone().ok_or_else(|| Refusal::log_unavailable("it has no policy"))?;
         let clock = clock(&self.state).map_err(Refusal::log_unavailable)?;
         let Self { log, state, frontier, journal, anchor, cut_bytes, lock } = self;
@@ -47,6 +51,7 @@ impl Opened {
         let mut writer = Writer {
             jobs: asked,
             journal,
+            evidence: EvidenceFiles::of(directory),
             frontier,
             snapshot_at: state.size,
             state,
@@ -58,6 +63,7 @@ impl Opened {
             at_token: Arc::clone(&at_token),
             in_flight: HashMap::new(),
             refusals: Refusals::default(),
+            allocations: Refusals::default(),
             broken: Arc::clone(&broken),
             room_checked: None,
             metrics,

@@ -3,28 +3,30 @@
 use std::{
     collections::HashMap,
     fs::File,
-    os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
 
 use appliance_wire::{
-    Accepted, Body, Checkpoint, Entry, LogKey, Signed, from_canonical,
+    Body, Checkpoint, Entry, LogKey, from_canonical,
     tree::{Frontier, Hash},
 };
-use hsm_types::{Algorithm, KeyLabel, PublicKey, RawSignature, ToSign, Verifier};
+use hsm_types::{Algorithm, KeyLabel, PublicKey};
 
 use super::{
     anchor,
+    evidence_files::EvidenceFiles,
     journal::{self, Lines, Next},
-    unreadable::Unreadable,
-    writer::command_of,
 };
 use crate::{
-    admission::{self, Application, Decision},
-    clock::Moment,
-    evidence::Facts,
-    state::{Binding, BindingKey, Bindings, State, bindings_of},
+    state::{State, bindings_of},
+    tokens::Family,
 };
+
+mod decisions;
+mod keys;
+mod past;
+
+pub(super) use past::Past;
 
 /// What is not as it must be.
 #[derive(Clone, Debug, Eq, PartialEq, serde::Serialize, thiserror::Error)]
@@ -45,6 +47,12 @@ pub struct Verification {
     pub root: String,
     /// Acceptances decided again, with the same result.
     pub decisions: u64,
+    /// Transactions read again from `evidence/`, with the facts recorded.
+    pub evidence: u64,
+    /// Transactions that are no longer in `evidence/`: what was decided on them rests on the entries alone.
+    pub evidence_missing: u64,
+    /// Addresses of children derived again.
+    pub addresses: u64,
     /// Signatures verified under the public keys of their keys.
     pub signatures: u64,
     /// Size of the newest stored checkpoint, whose signature and root were verified.
@@ -85,11 +93,15 @@ pub fn verify(subject: &Subject<'_>) -> Result<Verification, Finding> {
         directory: subject.directory.to_owned(),
         state: State::default(),
         frontier: Frontier::default(),
-        past: Past { file, ends: Vec::new(), bindings: HashMap::new() },
-        verifiers: HashMap::new(),
+        past: Past::new(file),
+        families: HashMap::new(),
+        evidence: EvidenceFiles::of(subject.directory),
         roots: HashMap::new(),
         wanted: Vec::new(),
         decisions: 0,
+        evidence_read: 0,
+        evidence_missing: 0,
+        addresses: 0,
         signatures: 0,
     };
     audit.run(subject)
@@ -100,19 +112,16 @@ struct Auditor {
     state: State,
     frontier: Frontier,
     past: Past,
-    verifiers: HashMap<KeyLabel, Verifier>,
+    families: HashMap<KeyLabel, Family>,
+    evidence: EvidenceFiles,
     /// Roots at the sizes somebody vouches for.
     roots: HashMap<u64, Hash>,
     wanted: Vec<u64>,
     decisions: u64,
+    evidence_read: u64,
+    evidence_missing: u64,
+    addresses: u64,
     signatures: u64,
-}
-
-/// Entries read so far, by place in the file.
-struct Past {
-    file: File,
-    ends: Vec<u64>,
-    bindings: HashMap<BindingKey, Binding>,
 }
 
 impl Auditor {
@@ -144,6 +153,9 @@ impl Auditor {
             entries: self.frontier.size(),
             root: hex::encode(self.frontier.root()),
             decisions: self.decisions,
+            evidence: self.evidence_read,
+            evidence_missing: self.evidence_missing,
+            addresses: self.addresses,
             signatures: self.signatures,
             checkpoint: newest,
             log_key: log_key.to_string(),
@@ -182,6 +194,7 @@ impl Auditor {
         match &entry.body {
             Body::Accepted(accepted) => self.decide_again(entry, accepted)?,
             Body::Signed(signed) => self.check_signatures(signed)?,
+            Body::Addresses(allocation) => self.check_addresses(allocation)?,
             Body::Lapsed(lapsed) => {
                 let accepted = self.acceptance(lapsed.accepted)?;
                 if accepted.watcher != lapsed.watcher || accepted.request_id != lapsed.request_id {
@@ -192,7 +205,6 @@ impl Auditor {
             | Body::Boot(_)
             | Body::Policy(_)
             | Body::Key(_)
-            | Body::Addresses(_)
             | Body::Failed(_)
             | Body::Denied(_)
             | Body::Frozen(_)
@@ -201,72 +213,6 @@ impl Auditor {
         self.state.apply(entry).map_err(|error| error.to_string())?;
         self.past.bindings.extend(bindings_of(entry));
         Ok(())
-    }
-
-    /// The policy then in force must accept the request again, with the same facts.
-    fn decide_again(&mut self, entry: &Entry, accepted: &Accepted) -> Result<(), String> {
-        let command = command_of(accepted).map_err(|refusal| refusal.problem.detail)?;
-        let facts = Facts { transfer: accepted.transfer.clone() };
-        let application = Application { watcher: &accepted.watcher, command: &command, facts: &facts };
-        let time = entry.time.parse().map_err(|_| "its time is no RFC 3339".to_owned())?;
-        let moment = Moment { time, elapsed: entry.elapsed, wall_trusted: true };
-        let decision = admission::decide(&self.state, &self.past, &application, moment);
-        self.decisions += 1;
-        match decision.map_err(|error| error.to_string())? {
-            Decision::Accepted(again) if *again == *accepted => Ok(()),
-            Decision::Accepted(_) => Err("decided again, it comes to other facts or rules".to_owned()),
-            Decision::Bound(binding) => Err(format!("its id was bound before, by entry {}", binding.accepted)),
-            Decision::Refused(refusal) => Err(format!("decided again, it is refused: {}", refusal.problem.detail)),
-        }
-    }
-
-    fn check_signatures(&mut self, signed: &Signed) -> Result<(), String> {
-        let accepted = self.acceptance(signed.accepted)?;
-        if accepted.watcher != signed.watcher || accepted.request_id != signed.request_id {
-            return Err(format!("it signs another request than entry {} accepted", signed.accepted));
-        }
-        if accepted.items.len() != signed.signatures.len() {
-            return Err("it has not one signature for each item".to_owned());
-        }
-        let command = command_of(&accepted).map_err(|refusal| refusal.problem.detail)?;
-        let verifier = self.verifier(&accepted.key)?;
-        for ((item, input), signature) in accepted.items.iter().zip(&command.inputs).zip(&signed.signatures) {
-            let mut bytes = [0; 64];
-            hex::decode_to_slice(&signature.signature, &mut bytes).map_err(|_| "a signature is not 64 bytes")?;
-            let verified = verifier.verify(input, &RawSignature(bytes)).map_err(|error| error.to_string())?;
-            let same = verified.to_bytes() == bytes
-                && verified.recovery_id() == signature.recovery_id
-                && signature.key == item.key
-                && signature.digest == item.digest
-                && signature.public_key == verifier.public_key().to_string()
-                && match input {
-                    ToSign::Message(message) => signature.message_sha256 == Some(appliance_wire::sha256_hex(message)),
-                    ToSign::Digest(_) => signature.message_sha256.is_none(),
-                };
-            if !same {
-                return Err("a signature is not low-S, or says another key, digest or recovery id".to_owned());
-            }
-            self.signatures += 1;
-        }
-        Ok(())
-    }
-
-    fn acceptance(&self, index: u64) -> Result<Accepted, String> {
-        if let Body::Accepted(accepted) = self.past.entry(index).map_err(|error| error.to_string())?.body {
-            return Ok(accepted);
-        }
-        Err(format!("entry {index} is no acceptance"))
-    }
-
-    fn verifier(&mut self, key: &KeyLabel) -> Result<Verifier, String> {
-        if let Some(verifier) = self.verifiers.get(key) {
-            return Ok(verifier.clone());
-        }
-        let entry = self.state.keys.get(key).ok_or_else(|| format!("key {key} has no entry"))?;
-        let public_key = read_public_key(entry.algorithm, &entry.public_key)?;
-        let verifier = Verifier::new(public_key);
-        self.verifiers.insert(key.clone(), verifier.clone());
-        Ok(verifier)
     }
 
     fn log_key(&self, known: Option<&LogKey>) -> Result<LogKey, Finding> {
@@ -300,24 +246,6 @@ impl Auditor {
 pub(crate) fn read_public_key(algorithm: Algorithm, text: &str) -> Result<PublicKey, String> {
     let bytes = hex::decode(text).map_err(|_| format!("public key \"{text}\" is not hexadecimal"))?;
     PublicKey::decode(algorithm, &bytes).map_err(|error| error.to_string())
-}
-
-impl Bindings for Past {
-    type Error = Unreadable;
-
-    fn binding(&self, key: &BindingKey) -> Result<Option<Binding>, Unreadable> {
-        Ok(self.bindings.get(key).copied())
-    }
-
-    fn entry(&self, index: u64) -> Result<Entry, Unreadable> {
-        let place = index as usize;
-        let missing = || Unreadable::new(format!("there is no entry {index} before"));
-        let end = *self.ends.get(place).ok_or_else(missing)?;
-        let start = place.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        let mut bytes = vec![0; (end - start).saturating_sub(1) as usize];
-        self.file.read_exact_at(&mut bytes, start).map_err(|error| Unreadable::new(error.to_string()))?;
-        from_canonical(&bytes).map_err(|error| Unreadable::new(error.to_string()))
-    }
 }
 
 fn finding(index: Option<u64>, reason: impl Into<String>) -> Finding {

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use super::{
     draft::Draft,
+    evidence_files::EvidenceFiles,
     follower::Follow,
     intent::Attempt,
     job::{Job, Reply},
@@ -32,6 +33,7 @@ use crate::{
 };
 
 mod admit;
+mod allocate;
 mod install;
 mod record;
 
@@ -40,6 +42,7 @@ pub(super) use admit::command_of;
 pub(super) struct Writer {
     pub(super) jobs: Receiver<Job>,
     pub(super) journal: Journal,
+    pub(super) evidence: EvidenceFiles,
     pub(super) frontier: Frontier,
     pub(super) state: State,
     pub(super) clock: Clock,
@@ -52,6 +55,8 @@ pub(super) struct Writer {
     pub(super) at_token: Arc<AtomicUsize>,
     pub(super) in_flight: HashMap<BindingKey, watch::Receiver<Option<Attempt>>>,
     pub(super) refusals: Refusals,
+    /// Allocations are entries, too.
+    pub(super) allocations: Refusals,
     /// Why nothing may be accepted any more; set here, or by the follower.
     pub(super) broken: Arc<RwLock<Option<String>>>,
     pub(super) room_checked: Option<(Instant, Result<(), String>)>,
@@ -96,6 +101,7 @@ impl Writer {
                     }
                     job @ (Job::Admit { .. }
                     | Job::Deny { .. }
+                    | Job::Allocate { .. }
                     | Job::Resume { .. }
                     | Job::Signed { .. }
                     | Job::Failed { .. }
@@ -144,8 +150,12 @@ impl Writer {
             }
             Job::Resume { accepted, reply } => self.resume(draft, accepted, reply),
             Job::Deny { watcher, request_id, content, refusal, reply } => {
-                let refusal = self.denied(draft, &watcher, request_id, content, refusal);
+                let refusal = self.denied(draft, &watcher, (request_id, content, None), refusal);
                 settle(draft, reply, Ok(refusal));
+            }
+            Job::Allocate { allocation, reply } => {
+                let result = self.allocate(draft, allocation);
+                settle(draft, reply, result);
             }
             Job::Signed { intent, verified, reply } => self.signed(draft, intent, &verified, reply),
             Job::Failed { intent, failure, reply } => self.failed(draft, intent, &failure, reply),
@@ -168,7 +178,7 @@ impl Writer {
         if entries > 0 {
             let appended = match self.broken_reason() {
                 Some(reason) => Err(reason),
-                None => self.journal.append(&draft.lines).map_err(|error| format!("writing log.jsonl: {error}")),
+                None => self.write(&draft),
             };
             if let Err(reason) = appended {
                 self.break_off(&reason);
@@ -188,6 +198,12 @@ impl Writer {
             let _ = self.follower.send(Follow::Committed(entries));
         }
         draft.waiters.into_iter().for_each(|waiter| waiter(Ok(())));
+    }
+
+    /// Evidence first: an entry that names it is never durable without it.
+    fn write(&mut self, draft: &Draft) -> Result<(), String> {
+        self.evidence.keep(&draft.evidence).map_err(|error| format!("writing evidence: {error}"))?;
+        self.journal.append(&draft.lines).map_err(|error| format!("writing log.jsonl: {error}"))
     }
 
     fn take_snapshot(&mut self) {

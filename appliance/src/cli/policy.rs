@@ -1,4 +1,6 @@
-//! `chancery policy check|install`.
+//! `chancery policy check|exposure|install`.
+
+mod exposure;
 
 use std::{fs, path::Path, path::PathBuf};
 
@@ -22,6 +24,12 @@ pub(super) enum PolicyCommand {
         /// The policy.
         file: PathBuf,
     },
+    /// Shows the most a fully compromised watcher could take, by asset, in 1 h, 24 h and 7 d.
+    #[command(after_help = "Example: chancery policy exposure policy.toml")]
+    Exposure {
+        /// The policy.
+        file: PathBuf,
+    },
     /// Installs a policy (profile development; elsewhere it takes officers).
     #[command(after_help = "Example: chancery policy install policy.toml --config chancery.toml")]
     Install {
@@ -36,6 +44,7 @@ pub(super) enum PolicyCommand {
 pub(super) fn run(config: &Path, command: PolicyCommand, json: bool) -> Result<(), Failure> {
     match command {
         PolicyCommand::Check { file } => check(&file, json),
+        PolicyCommand::Exposure { file } => exposure::run(&file, json),
         PolicyCommand::Install { file, genesis: true } => begin(config, &file, json),
         PolicyCommand::Install { file, genesis: false } => install(config, &file, json),
     }

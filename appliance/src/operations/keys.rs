@@ -8,6 +8,7 @@ use crate::{
     policy::{Policy, PolicyKey},
     principal::Peer,
     refusal::Refusal,
+    state::address_of,
 };
 
 impl Operations {
@@ -55,21 +56,12 @@ fn key_answer(policy: &Policy, key: &PolicyKey, entry: &KeyEntry) -> KeyAnswer {
         name: key.name.to_string(),
         algorithm: entry.algorithm,
         public_key: entry.public_key.clone(),
-        address: address(policy, key, entry),
+        address: read_public_key(entry.algorithm, &entry.public_key)
+            .ok()
+            .and_then(|public_key| address_of(policy, key, &public_key)),
         evidence: key.evidence.name().to_owned(),
         state: "active".to_owned(),
         children: key.children,
         chain_code: entry.chain_code.clone().filter(|_| key.children),
     }
-}
-
-/// The key's own address, where all its assets are of one chain and that chain has addresses of its type.
-fn address(policy: &Policy, key: &PolicyKey, entry: &KeyEntry) -> Option<String> {
-    let mut chains = key.assets.iter().filter_map(|name| policy.asset(name)).map(|asset| &asset.chain);
-    let chain = chains.next()?;
-    if chains.any(|other| other != chain) {
-        return None;
-    }
-    let public_key = read_public_key(entry.algorithm, &entry.public_key).ok()?;
-    chain.address_of(&public_key, key.address_type)
 }

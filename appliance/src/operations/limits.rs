@@ -57,7 +57,7 @@ fn answer(policy: &Policy, state: &State, place: usize, limit: &Limit, scope: &s
     });
     LimitAnswer {
         name: limit.name.clone(),
-        window_seconds: limit.window_ms / 1_000,
+        window_seconds: if limit.is_lifetime() { 0 } else { limit.window_ms / 1_000 },
         asset: limit.asset.clone(),
         max: text(max),
         used: text(used),

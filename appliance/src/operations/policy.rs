@@ -1,7 +1,7 @@
 //! A policy comes in: checked, its new keys read from the tokens, recorded whole.
 
 use appliance_wire::{KeyEntry, PolicyEntry, ProblemCode};
-use hsm_types::KeyLabel;
+use hsm_types::{Algorithm, KeyLabel};
 
 use super::Operations;
 use crate::{
@@ -45,6 +45,11 @@ impl Operations {
 
 /// A key is its public key: algorithm and evidence level never change.
 fn check_same(key: &PolicyKey, entry: &KeyEntry) -> Result<(), Refusal> {
+    if key.children && entry.chain_code.is_none() {
+        let detail =
+            format!("key {} was bound without a chain code: children need a key made with --children", key.name);
+        return Err(malformed(detail));
+    }
     if entry.algorithm == key.algorithm && entry.evidence == key.evidence.name() {
         return Ok(());
     }
@@ -57,7 +62,8 @@ fn check_same(key: &PolicyKey, entry: &KeyEntry) -> Result<(), Refusal> {
 /// Entries of keys the log does not know yet, as the tokens have them. A public key has one name.
 ///
 /// # Errors
-/// No token has a key, it may not serve, or it is another key under a second name.
+/// No token has a key, it may not serve, it is another key under a second name, or it is to have children and was made
+/// without.
 pub async fn key_entries(tokens: &Tokens, keys: &[&PolicyKey], known: &[KeyEntry]) -> Result<Vec<KeyEntry>, String> {
     let mut entries: Vec<KeyEntry> = Vec::new();
     for key in keys {
@@ -70,16 +76,35 @@ pub async fn key_entries(tokens: &Tokens, keys: &[&PolicyKey], known: &[KeyEntry
         if let Some(other) = known.iter().chain(&entries).find(|other| other.public_key == public_key) {
             return Err(format!("keys {} and {} are one key: a key has one name", key.name, other.name));
         }
+        let chain_code = chain_code(tokens, &token, key).await?;
         entries.push(KeyEntry {
             name: key.name.clone(),
             algorithm: key.algorithm,
             public_key,
             evidence: key.evidence.name().to_owned(),
             token,
-            chain_code: None,
+            chain_code,
         });
     }
     Ok(entries)
+}
+
+/// What the key's children are derived with, whatever the policy says of children today: the entry is for ever, and they
+/// may be turned on later.
+async fn chain_code(tokens: &Tokens, token: &str, key: &PolicyKey) -> Result<Option<String>, String> {
+    let found = match key.algorithm {
+        Algorithm::Secp256k1 => tokens.chain_code(token, &key.name).await?,
+        Algorithm::P256 | Algorithm::Ed25519 => None,
+    };
+    if key.children && found.is_none() {
+        return Err(format!(
+            "key {0} was made without children in token {token}: it has no chain code there, and a key gets one only when \
+             it is made; leave out `children`, or name another key, made with `chancery-provision key generate NAME \
+             --algorithm secp256k1 --children`",
+            key.name
+        ));
+    }
+    Ok(found.map(|chain_code| chain_code.to_hex()))
 }
 
 async fn find(tokens: &Tokens, key: &KeyLabel) -> Result<(String, hsm_types::PublicKey), String> {

@@ -7,15 +7,17 @@ use std::{sync::Arc, time::Duration};
 
 use appliance_wire::{RequestStatus, SignatureAnswer};
 use bytes::Bytes;
+use hsm_types::PublicKey;
 use tokio::sync::watch;
 
 use super::Operations;
 use crate::{
-    audit::{Admission, Attempt, Intent, Standing},
+    audit::{Admission, Attempt, Intent, LookUp, Standing},
     command::SignCommand,
-    evidence,
+    evidence::{self, Facts},
     principal::{Peer, Principal},
     refusal::Refusal,
+    tokens::Family,
 };
 
 /// Answer of a `PUT`.
@@ -63,8 +65,12 @@ impl Operations {
         let (watcher, key) = (principal.watcher().to_owned(), command.key.clone());
 
         let reply = match self.audit.look_up(&principal, &command)? {
-            Some(standing) => Ok(reply(request_id, standing)), // a stored result needs only the log, for ever
-            None => self.decide_and_sign(request_id, &principal, command).await,
+            LookUp::Answered(standing) => Ok(reply(request_id, standing)), // a stored result needs only the log, for ever
+            LookUp::Bound => self.decide_and_sign(request_id, &principal, command, Facts::default()).await,
+            LookUp::New => match self.establish(&principal, &command).await {
+                Ok(facts) => self.decide_and_sign(request_id, &principal, command, facts).await,
+                Err(refusal) => Err(self.audit.deny(&principal, &command, refusal).await),
+            },
         };
         drop(under_way);
 
@@ -75,17 +81,26 @@ impl Operations {
         reply
     }
 
-    /// The way from decoding to signatures.
+    /// What the request is known to pay. Evidence is read on a thread where it may take its time.
+    pub(super) async fn establish(&self, principal: &Principal, command: &SignCommand) -> Result<Facts, Refusal> {
+        let (policy, family) = (self.audit.policy(), self.tokens.family(&command.key));
+        let establish = |watcher: &str, command: &SignCommand| {
+            evidence::establish(&policy, watcher, command, &|child| family_key(family.as_ref(), child))
+        };
+        if command.request.evidence.is_none() {
+            return establish(principal.watcher(), command);
+        }
+        tokio::task::block_in_place(|| establish(principal.watcher(), command))
+    }
+
+    /// The way from facts to signatures.
     async fn decide_and_sign(
         &self,
         request_id: &str,
         principal: &Principal,
         command: SignCommand,
+        facts: Facts,
     ) -> Result<SignReply, Refusal> {
-        let facts = match evidence::establish(&command) {
-            Ok(facts) => facts,
-            Err(refusal) => return Err(self.audit.deny(principal, &command, refusal).await),
-        };
         let down = self.tokens.down(&command.key).map(|failure| failure.refusal());
         match self.audit.admit(principal, command, facts, down).await? {
             Admission::Granted(intent) => self.attempt(intent).await.map(SignReply::Signed),
@@ -118,6 +133,12 @@ impl Operations {
             None => Err(Refusal::log_unavailable("it did not answer within 10 s").of_request(request_id)),
         }
     }
+}
+
+/// The public key of a family, or of a child of it.
+pub(super) fn family_key(family: Option<&Family>, child: Option<u32>) -> Result<PublicKey, String> {
+    let family = family.ok_or("the key has no entry in the log")?;
+    family.public_key(child).map_err(|error| error.to_string())
 }
 
 async fn follow(mut outcome: watch::Receiver<Option<Attempt>>) -> Result<Bytes, Refusal> {

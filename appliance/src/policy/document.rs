@@ -3,12 +3,11 @@
 use appliance_wire::sha256_hex;
 
 use super::{
-    Asset, Limit, Policy, PolicyKey, Watcher,
+    Asset, Policy, PolicyKey, Watcher,
     address_list::{self, AddressList},
     asset,
     catalogue::Catalogue,
-    key::{self, Level},
-    limit, rule, watcher,
+    key, limit, rule, warnings, watcher,
 };
 use crate::toml_document::Section;
 
@@ -28,12 +27,14 @@ pub(super) fn policy(root: &Section<'_>, text: &str) -> Option<Policy> {
     let watchers = watcher::watchers(root);
     let assets = asset::assets(root);
     let keys = Catalogue::read(root, "key", |section| key::key(section, &assets));
-    let address_lists = Catalogue::read(root, "address_list", |section| address_list::address_list(section, &assets));
+    let address_lists =
+        Catalogue::read(root, "address_list", |section| address_list::address_list(section, &assets, &keys));
     let names = Names { watchers, assets, keys, address_lists };
     let rules = Catalogue::read(root, "rule", |section| rule::rule(section, &names));
     let limits = Catalogue::read(root, "limit", |section| limit::limit(section, &names));
-    let limits = limits.into_items();
-    let warnings = warnings(&names, limits.as_deref().unwrap_or_default());
+    let (rules, limits) = (rules.into_items(), limits.into_items());
+    let warnings =
+        warnings::warnings(&names, rules.as_deref().unwrap_or_default(), limits.as_deref().unwrap_or_default());
     Some(Policy {
         version: version?,
         sha256: sha256_hex(text.as_bytes()),
@@ -42,19 +43,10 @@ pub(super) fn policy(root: &Section<'_>, text: &str) -> Option<Policy> {
         assets: names.assets.into_items()?,
         keys: names.keys.into_items()?,
         address_lists: names.address_lists.into_items()?,
-        rules: rules.into_items()?,
+        rules: rules?,
         limits: limits?,
         warnings,
     })
-}
-
-fn warnings(names: &Names, limits: &[Limit]) -> Vec<String> {
-    let unlimited = names
-        .keys
-        .items()
-        .filter(|key| key.evidence == Level::Declared && !limits.iter().any(|limit| limit.keys.contains(&key.name)))
-        .map(|key| format!("key \"{}\" has no limit: a compromised watcher has it sign without end", key.name));
-    unlimited.collect()
 }
 
 /// Versions are JSON numbers in the audit log, which are exact up to here.

@@ -1,5 +1,7 @@
 //! The sections `[[key]]`.
 
+mod verified;
+
 use std::str::FromStr;
 
 use appliance_wire::AddressType;
@@ -15,13 +17,14 @@ pub struct PolicyKey {
     pub name: KeyLabel,
     /// How it signs.
     pub algorithm: Algorithm,
-    /// What a request on it must show.
+    /// What a request on it must show; `verified` where the document leaves it out and the key can be.
     pub evidence: Level,
-    /// Names of the assets it pays; at least one where it is declared.
+    /// Names of the assets it pays; at least one unless it is blind. Those of a verified key are on one chain of
+    /// Bitcoin's kind, or on any number of chains of Ethereum's.
     pub assets: Vec<String>,
-    /// The form of its addresses.
+    /// The form of its addresses; there where a verified key is on a chain of Bitcoin's kind.
     pub address_type: Option<AddressType>,
-    /// Whether it has children.
+    /// Whether it has children; secp256k1 only.
     pub children: bool,
 }
 
@@ -67,22 +70,28 @@ impl FromStr for Level {
 
     fn from_str(text: &str) -> Result<Self, UnknownWord> {
         let level = [Self::Verified, Self::Declared, Self::Blind].into_iter().find(|level| level.name() == text);
-        level.ok_or_else(|| UnknownWord::new(text, "declared or blind"))
+        level.ok_or_else(|| UnknownWord::new(text, "verified, declared or blind"))
     }
 }
 
 pub(super) fn key(section: &Section<'_>, assets: &Catalogue<Asset>) -> Option<PolicyKey> {
     let name = name(section);
     let algorithm = section.parsed("algorithm");
-    let evidence = evidence(section);
+    let evidence = evidence(section, algorithm);
     let paid = if section.has("assets") { assets.listed_under(section, "assets") } else { Some(Vec::new()) };
-    if evidence == Some(Level::Declared) && !section.has("assets") {
-        section.absence_on(section.line_of("assets"), "assets", "is missing; a declared key names what it pays");
+    if let Some(level @ (Level::Verified | Level::Declared)) = evidence
+        && !section.has("assets")
+    {
+        let message = format!("is missing; a {} key names what it pays", level.name());
+        section.absence_on(section.line_of("assets"), "assets", message);
     }
     let address_type = section.optional_parsed("address_type");
+    if evidence == Some(Level::Verified) {
+        verified::check(section, algorithm, paid.as_deref().unwrap_or_default());
+    }
     let children = section.boolean("children").unwrap_or_default();
-    if children {
-        section.mistake("children", "is not supported by this version yet");
+    if children && algorithm.is_some_and(|algorithm| algorithm != Algorithm::Secp256k1) {
+        section.mistake("children", "only secp256k1 keys have children");
     }
     let (algorithm, paid) = (algorithm?, paid?);
     if address_type.is_some() {
@@ -100,12 +109,16 @@ fn name(section: &Section<'_>) -> Option<KeyLabel> {
     Some(name)
 }
 
-fn evidence(section: &Section<'_>) -> Option<Level> {
-    let level = section.parsed("evidence")?;
-    if level == Level::Verified {
-        section.mistake("evidence", "this version decides on \"declared\" and \"blind\" keys");
+/// The level it says; else verified, where a decoder reads what the key signs.
+fn evidence(section: &Section<'_>, algorithm: Option<Algorithm>) -> Option<Level> {
+    if section.has("evidence") {
+        return section.optional_parsed("evidence");
     }
-    Some(level)
+    if algorithm? == Algorithm::Secp256k1 && section.has("assets") {
+        return Some(Level::Verified);
+    }
+    section.absence_on(section.line_of("evidence"), "evidence", "is missing; write verified, declared or blind");
+    None
 }
 
 fn check_address_type(section: &Section<'_>, algorithm: Algorithm, paid: &[&Asset], knows_all_assets: bool) {

@@ -9,7 +9,7 @@ use super::{
     Asset, PolicyKey,
     catalogue::name_of,
     document::Names,
-    duration::Duration,
+    duration::{BadDuration, Duration},
     key::{Level, UnknownWord},
     money::{amount, chains},
 };
@@ -26,10 +26,21 @@ pub struct Limit {
     pub asset: Option<String>,
     /// The most.
     pub max: Max,
-    /// Length of the window, in milliseconds of service time.
+    /// Length of the window, in milliseconds of service time; [`Limit::LIFETIME_MS`] where it never ends.
     pub window_ms: u64,
     /// Whether there is a sum for each; one for all where it is left out.
     pub per: Option<Per>,
+}
+
+impl Limit {
+    /// The window of a limit that holds for ever: nothing counted under it is free again.
+    pub const LIFETIME_MS: u64 = u64::MAX;
+
+    /// Whether it holds for ever.
+    #[must_use]
+    pub fn is_lifetime(&self) -> bool {
+        self.window_ms == Self::LIFETIME_MS
+    }
 }
 
 /// What a limit counts, and how far.
@@ -65,6 +76,27 @@ impl FromStr for Per {
     }
 }
 
+/// The length of a window.
+struct Window {
+    milliseconds: u64,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}, or lifetime")]
+struct BadWindow(#[from] BadDuration);
+
+impl FromStr for Window {
+    type Err = BadWindow;
+
+    fn from_str(text: &str) -> Result<Self, BadWindow> {
+        if text == "lifetime" {
+            return Ok(Self { milliseconds: Limit::LIFETIME_MS });
+        }
+        let duration: Duration = text.parse()?;
+        Ok(Self { milliseconds: duration.milliseconds })
+    }
+}
+
 pub(super) fn limit(section: &Section<'_>, names: &Names) -> Option<Limit> {
     let name = name_of(section);
     let is_for_some = section.has("keys");
@@ -73,7 +105,7 @@ pub(super) fn limit(section: &Section<'_>, names: &Names) -> Option<Limit> {
     let asset = names.assets.named_under(section, "asset");
     let max = max(section, asset);
     check_asset(section, named, asset, names);
-    let window: Option<Duration> = section.parsed("window");
+    let window: Option<Window> = section.parsed("window");
     let per = section.optional_parsed("per");
     if per == Some(Per::Destination) && section.has("max_signatures") {
         section.mistake("per", "signatures have no destination; write key or watcher");

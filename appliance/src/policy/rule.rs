@@ -1,10 +1,12 @@
 //! The sections `[[rule]]`.
 
+mod call;
 mod money;
 
 use appliance_wire::Amount;
 use hsm_types::KeyLabel;
 
+pub use self::call::CallRule;
 use super::{Hours, PolicyKey, Share, catalogue::name_of, document::Names, hours, key::Level};
 use crate::toml_document::Section;
 
@@ -19,13 +21,16 @@ pub struct Rule {
     pub keys: Vec<KeyLabel>,
     /// Name of the asset paid, where only one matches.
     pub asset: Option<String>,
-    /// Name of the address list the destination is in.
-    pub destinations: Option<String>,
+    /// Where it may go; anywhere without.
+    pub destinations: Option<Destinations>,
+    /// The contract call it is about. Beside it there are no destinations, and every key is verified and on EVM chains.
+    pub call: Option<CallRule>,
     /// The most one destination of the request gets.
     pub max_amount: Option<Amount>,
     /// The most all destinations of the request get.
     pub max_request_amount: Option<Amount>,
-    /// The highest fee, in the native asset of the chain.
+    /// The highest fee, in the native asset of the chain. It or `max_fee_share` is there in a rule that signs with a
+    /// verified key.
     pub max_fee: Option<Amount>,
     /// The highest fee, as a share of what the request pays.
     pub max_fee_share: Option<Share>,
@@ -33,6 +38,15 @@ pub struct Rule {
     pub hours: Option<Hours>,
     /// What is decided.
     pub action: Action,
+}
+
+/// Where a payment goes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Destinations {
+    /// Back to the family that pays, key and children; also a request that pays nobody. Written `self`.
+    OwnFamily,
+    /// To what is in the address list of this name.
+    List(String),
 }
 
 /// What a rule decides.
@@ -60,12 +74,17 @@ pub(super) fn rule(section: &Section<'_>, names: &Names) -> Option<Rule> {
     refuse_blind_keys(section, named_keys);
     let money = money::money(section, named_keys, names);
     let destinations = destinations(section, names);
+    let call = call::call(section, named_keys, names);
     let hours = hours::hours(section);
     let action = action(section);
+    if action == Some(Action::Sign) {
+        demand_fee_ceiling(section, named_keys);
+    }
     // A condition that was not understood must not fall away, and the rule with it match more.
     let understood = [
         ("asset", money.asset.is_some()),
         ("destinations", destinations.is_some()),
+        ("call", call.is_some()),
         ("max_amount", money.max_amount.is_some()),
         ("max_request_amount", money.max_request_amount.is_some()),
         ("max_fee", money.max_fee.is_some()),
@@ -81,6 +100,7 @@ pub(super) fn rule(section: &Section<'_>, names: &Names) -> Option<Rule> {
         keys: keys?.into_iter().map(|key| key.name.clone()).collect(),
         asset: money.asset,
         destinations,
+        call,
         max_amount: money.max_amount,
         max_request_amount: money.max_request_amount,
         max_fee: money.max_fee,
@@ -93,17 +113,25 @@ pub(super) fn rule(section: &Section<'_>, names: &Names) -> Option<Rule> {
 /// Of a blind key nobody knows what it pays, so a rule on it cannot ask.
 fn refuse_blind_keys(section: &Section<'_>, keys: &[&PolicyKey]) {
     let Some(blind) = keys.iter().find(|key| key.evidence == Level::Blind) else { return };
-    for key in ["asset", "destinations", "max_amount", "max_request_amount", "max_fee", "max_fee_share"] {
+    for key in ["asset", "destinations", "call", "max_amount", "max_request_amount", "max_fee", "max_fee_share"] {
         section.refuse(key, &format!("key \"{}\" is blind: what it pays is not known", blind.name));
     }
 }
 
-fn destinations(section: &Section<'_>, names: &Names) -> Option<String> {
-    if section.optional_text("destinations")? == "self" {
-        section.mistake("destinations", "\"self\" is not supported by this version yet");
-        return None;
+fn demand_fee_ceiling(section: &Section<'_>, keys: &[&PolicyKey]) {
+    let is_verified = keys.iter().any(|key| key.evidence == Level::Verified);
+    if is_verified && !section.has("max_fee") && !section.has("max_fee_share") {
+        let message = "is missing; a rule that signs with a verified key has a fee ceiling: max_fee or max_fee_share";
+        section.absence_on(section.line_of("max_fee"), "max_fee", message);
     }
-    names.address_lists.named_under(section, "destinations").map(|list| list.name.clone())
+}
+
+fn destinations(section: &Section<'_>, names: &Names) -> Option<Destinations> {
+    if section.optional_text("destinations")? == "self" {
+        return Some(Destinations::OwnFamily);
+    }
+    let list = names.address_lists.named_under(section, "destinations")?;
+    Some(Destinations::List(list.name.clone()))
 }
 
 fn action(section: &Section<'_>) -> Option<Action> {

@@ -1,4 +1,7 @@
+mod contract;
 mod mistakes;
+mod mistakes_of_verified;
+mod warned;
 
 use appliance_wire::{AddressType, Amount, Decimal};
 
@@ -113,6 +116,19 @@ per = "key"
 name = "everything, a minute"
 max_signatures = 600
 window = "1m"
+
+[[limit]]
+name = "gas, for ever"
+keys = ["eth-hot"]
+asset = "ETH"
+max_amount = "5"
+window = "lifetime"
+
+[[limit]]
+name = "stablecoin, a day"
+asset = "USDC"
+max_amount = "1000"
+window = "1d"
 "#;
 
 fn label(text: &str) -> KeyLabel {
@@ -138,18 +154,22 @@ fn the_example_is_read() {
     let normal = ["0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed", "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"];
     assert_eq!(list, normal);
     let [sweep, withdrawals, stablecoin, ..] = policy.rules.as_slice() else { panic!("{:?}", policy.rules) };
-    assert_eq!((sweep.destinations.as_deref(), sweep.max_fee), (Some("cold-storage"), amount("0.001", 8)));
+    assert_eq!(
+        (&sweep.destinations, sweep.max_fee),
+        (&Some(Destinations::List("cold-storage".to_owned())), amount("0.001", 8))
+    );
     assert_eq!(withdrawals.max_amount, amount("0.5", 8));
     assert_eq!(withdrawals.max_request_amount, amount("2", 8));
     assert_eq!(withdrawals.max_fee_share, "0.05".parse().ok());
     assert!(withdrawals.hours.is_some());
     // A token's fee is counted in the chain's own asset.
     assert_eq!((stablecoin.max_amount, stablecoin.max_fee), (amount("1000.5", 6), amount("0.01", 18)));
-    let [day, minute] = policy.limits.as_slice() else { panic!("{:?}", policy.limits) };
+    let [day, minute, for_ever, _] = policy.limits.as_slice() else { panic!("{:?}", policy.limits) };
     assert_eq!((day.max, day.window_ms), (Max::Amount(amount("10", 8).unwrap()), 86_400_000));
     assert_eq!((day.asset.as_deref(), day.per), (Some("BTC"), Some(Per::Key)));
     assert_eq!((minute.max, minute.window_ms, minute.per), (Max::Signatures(600), 60_000, None));
     assert_eq!(minute.keys, [label("btc-hot"), label("eth-hot"), label("attest")]);
+    assert!(for_ever.is_lifetime() && !day.is_lifetime());
     assert_eq!(policy.warnings, Vec::<String>::new());
 }
 
@@ -178,12 +198,4 @@ fn a_rule_that_denies_grants_nothing() {
 fn a_policy_may_grant_nothing_at_all() {
     let policy = Policy::parse("version = 1").unwrap();
     assert!(policy.rules.is_empty() && policy.granted_keys("w").next().is_none());
-}
-
-#[test]
-fn a_declared_key_without_a_limit_is_a_warning() {
-    let (without, _) = EXAMPLE.rsplit_once("[[limit]]").unwrap();
-    let policy = Policy::parse(without).unwrap();
-    let [warning] = policy.warnings.as_slice() else { panic!("{:?}", policy.warnings) };
-    assert!(warning.contains("\"eth-hot\" has no limit"), "{warning}");
 }

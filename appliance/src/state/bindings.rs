@@ -1,9 +1,9 @@
-//! What request ids and references are bound to: for ever, so kept by hash in the store and looked up.
+//! What request ids, references, inputs and addresses are bound to: for ever, so kept by hash in the store and looked up.
 
-use appliance_wire::{Body, Entry};
+use appliance_wire::{Accepted, Body, Entry};
 use sha2::{Digest, Sha256};
 
-/// A request id or a reference of one watcher, as 16 bytes of SHA-256 with a letter for the kind.
+/// A name something is bound to for ever, as 16 bytes of SHA-256 with a letter for the kind.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct BindingKey([u8; 17]);
 
@@ -20,8 +20,26 @@ impl BindingKey {
         Self::new(b'f', watcher, reference)
     }
 
-    fn new(kind: u8, watcher: &str, name: &str) -> Self {
-        let digest = Sha256::new().chain_update(watcher).chain_update([0]).chain_update(name).finalize();
+    /// The key of what a transaction uses up: an outpoint, or an account's nonce. Whoever asks.
+    #[must_use]
+    pub fn hold(hold: &str) -> Self {
+        Self::new(b'i', "", hold)
+    }
+
+    /// The key of a withdrawal's newest variant, by the index of its first acceptance.
+    #[must_use]
+    pub fn withdrawal(first: u64) -> Self {
+        Self::new(b'w', "", &first.to_string())
+    }
+
+    /// The key of a child's address.
+    #[must_use]
+    pub fn address(address: &str) -> Self {
+        Self::new(b'a', "", address)
+    }
+
+    fn new(kind: u8, scope: &str, name: &str) -> Self {
+        let digest = Sha256::new().chain_update(scope).chain_update([0]).chain_update(name).finalize();
         let mut key = [kind; 17];
         key[1..].copy_from_slice(&digest[..16]);
         Self(key)
@@ -48,9 +66,9 @@ pub enum Outcome {
 /// What a [`BindingKey`] is bound to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Binding {
-    /// Index of the acceptance.
+    /// Index of the acceptance; of the withdrawal's first for what is held; of the allocation for an address.
     pub accepted: u64,
-    /// What became of it.
+    /// What became of a request; `Open` for everything else.
     pub outcome: Outcome,
 }
 
@@ -103,6 +121,12 @@ pub trait Bindings {
     fn entry(&self, index: u64) -> Result<Entry, Self::Error>;
 }
 
+/// The withdrawal an acceptance belongs to: the index of its first variant's acceptance.
+#[must_use]
+pub fn withdrawal_of(index: u64, accepted: &Accepted) -> u64 {
+    accepted.variant.as_ref().map_or(index, |variant| variant.first)
+}
+
 /// The bindings an entry makes or changes.
 #[must_use]
 pub fn bindings_of(entry: &Entry) -> Vec<(BindingKey, Binding)> {
@@ -113,7 +137,16 @@ pub fn bindings_of(entry: &Entry) -> Vec<(BindingKey, Binding)> {
             let outputs = accepted.transfer.iter().flat_map(|transfer| &transfer.outputs);
             let references = outputs.filter_map(|output| output.reference.as_ref());
             let references = references.map(|name| BindingKey::reference(&accepted.watcher, name.as_str()));
-            std::iter::once(request).chain(references).map(|key| (key, open)).collect()
+            let requests = std::iter::once(request).chain(references).map(|key| (key, open));
+            let first = withdrawal_of(entry.index, accepted);
+            let newest = accepted.variant.as_ref().map(|variant| (BindingKey::withdrawal(variant.first), open));
+            let holds = accepted.transaction.iter().flat_map(|transaction| &transaction.holds);
+            let held = Binding { accepted: first, outcome: Outcome::Open };
+            requests.chain(newest).chain(holds.map(|hold| (BindingKey::hold(hold), held))).collect()
+        }
+        Body::Addresses(allocation) => {
+            let allocated = Binding { accepted: entry.index, outcome: Outcome::Open };
+            allocation.addresses.iter().map(|address| (BindingKey::address(address), allocated)).collect()
         }
         Body::Signed(signed) => {
             let key = BindingKey::request(&signed.watcher, signed.request_id.as_str());
@@ -127,7 +160,6 @@ pub fn bindings_of(entry: &Entry) -> Vec<(BindingKey, Binding)> {
         | Body::Boot(_)
         | Body::Policy(_)
         | Body::Key(_)
-        | Body::Addresses(_)
         | Body::Failed(_)
         | Body::Denied(_)
         | Body::Frozen(_)

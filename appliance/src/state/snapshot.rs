@@ -1,11 +1,15 @@
 //! The state at one size, so that a start need not read the whole log again.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use appliance_wire::{Genesis, KeyEntry, Scope, sha256_hex};
+use hsm_types::KeyLabel;
 use serde::{Deserialize, Serialize};
 
-use super::{State, Usage};
+use super::{Addresses, State, Usage};
 use crate::{clock::LastBoot, policy::Policy};
 
 /// A snapshot that cannot be used; the log is then read from the beginning.
@@ -19,6 +23,8 @@ struct Document {
     genesis: Option<Genesis>,
     policy: Option<String>,
     keys: Vec<KeyEntry>,
+    #[serde(default)]
+    allocated: BTreeMap<KeyLabel, u32>,
     usage: Vec<(usize, String, u64, String)>,
     frozen: BTreeSet<Scope>,
     open: BTreeSet<u64>,
@@ -37,6 +43,7 @@ impl State {
             genesis: self.genesis.clone(),
             policy: self.policy.as_ref().map(|policy| policy.document.clone()),
             keys: self.keys.values().cloned().collect(),
+            allocated: self.addresses.allocations().clone(),
             usage: usage
                 .map(|(limit, scope, bucket, amount)| {
                     (limit, scope.to_owned(), bucket, amount.to_decimal(0).as_str().to_owned())
@@ -69,11 +76,15 @@ impl State {
             let amount = amount.parse::<appliance_wire::Decimal>().and_then(|amount| amount.to_amount(0));
             usage.restore(*limit, scope, *bucket, amount.map_err(|error| bad(&error))?);
         }
+        let keys = document.keys.into_iter().map(|key| (key.name.clone(), key)).collect();
+        let mut addresses = Addresses::restore(document.allocated);
+        addresses.know(policy.as_ref(), &keys);
         Ok(Self {
             size: document.size,
             genesis: document.genesis,
             policy: policy.map(Arc::new),
-            keys: document.keys.into_iter().map(|key| (key.name.clone(), key)).collect(),
+            keys,
+            addresses,
             usage,
             frozen: document.frozen,
             open: document.open,

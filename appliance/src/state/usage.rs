@@ -5,22 +5,12 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use appliance_wire::{Accepted, Amount, Decimal};
+use appliance_wire::Amount;
 
-use crate::policy::{Limit, Max, Per, Policy};
+use super::charges::Charge;
+use crate::policy::{Limit, Max, Policy};
 
 const BUCKETS: u64 = 256;
-
-/// One amount (or number of signatures) to count under one limit.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Charge {
-    /// Position of the limit in the policy.
-    pub limit: usize,
-    /// The key, watcher or destination it is counted for; empty where one sum serves all.
-    pub scope: String,
-    /// How much.
-    pub amount: Amount,
-}
 
 /// A limit that has too little left.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -89,7 +79,9 @@ impl Usage {
             let Some(limit) = self.limits.get_mut(charge.limit) else { continue };
             let (width, window_ms) = (limit.bucket_ms(), limit.window_ms);
             let window = limit.scopes.entry(charge.scope.clone()).or_default();
-            window.forget_before(now, width, window_ms);
+            if window_ms != Limit::LIFETIME_MS {
+                window.forget_before(now, width, window_ms);
+            }
             window.add(now / width, charge.amount);
         }
     }
@@ -98,7 +90,7 @@ impl Usage {
     #[must_use]
     pub fn used(&self, limit: usize, scope: &str, now: u64) -> (Amount, Option<u64>) {
         let Some(usage) = self.limits.get(limit) else { return (Amount::ZERO, None) };
-        let oldest = usage.live(scope, now).next().map(|(bucket, _)| usage.leaves_at(*bucket));
+        let oldest = usage.live(scope, now).next().and_then(|(bucket, _)| usage.leaves_at(*bucket));
         (usage.used(scope, now), oldest)
     }
 
@@ -124,14 +116,15 @@ impl LimitUsage {
         (self.window_ms / BUCKETS).max(1)
     }
 
-    /// From when on a bucket no longer counts: its last moment and the window have passed.
-    fn leaves_at(&self, bucket: u64) -> u64 {
-        (bucket + 1).saturating_mul(self.bucket_ms()).saturating_add(self.window_ms)
+    /// From when on a bucket no longer counts: its last moment and the window have passed. None under a limit for ever.
+    fn leaves_at(&self, bucket: u64) -> Option<u64> {
+        let passed = leaves_at(bucket, self.bucket_ms(), self.window_ms);
+        (self.window_ms != Limit::LIFETIME_MS).then_some(passed)
     }
 
     fn live(&self, scope: &str, now: u64) -> impl Iterator<Item = &(u64, Amount)> {
         let buckets = self.scopes.get(scope).into_iter().flat_map(|window| &window.buckets);
-        buckets.filter(move |(bucket, _)| now < self.leaves_at(*bucket))
+        buckets.filter(move |(bucket, _)| self.leaves_at(*bucket).is_none_or(|leaves_at| now < leaves_at))
     }
 
     fn used(&self, scope: &str, now: u64) -> Amount {
@@ -142,10 +135,11 @@ impl LimitUsage {
     fn frees_at(&self, scope: &str, amount: Amount, now: u64) -> Option<u64> {
         let room = self.max.checked_sub(amount)?;
         let mut used = self.used(scope, now);
-        self.live(scope, now).find_map(|(bucket, freed)| {
+        let (bucket, _) = self.live(scope, now).find(|(_, freed)| {
             used = used.checked_sub(*freed).unwrap_or(Amount::ZERO);
-            (used <= room).then(|| self.leaves_at(*bucket))
-        })
+            used <= room
+        })?;
+        self.leaves_at(*bucket)
     }
 }
 
@@ -161,11 +155,15 @@ impl Window {
 
     fn forget_before(&mut self, now: u64, width: u64, window_ms: u64) {
         while let Some((bucket, _)) = self.buckets.front()
-            && now >= (bucket + 1).saturating_mul(width).saturating_add(window_ms)
+            && now >= leaves_at(*bucket, width, window_ms)
         {
             self.buckets.pop_front();
         }
     }
+}
+
+fn leaves_at(bucket: u64, width: u64, window_ms: u64) -> u64 {
+    bucket.saturating_add(1).saturating_mul(width).saturating_add(window_ms)
 }
 
 fn max_of(limit: &Limit) -> Amount {
@@ -173,64 +171,6 @@ fn max_of(limit: &Limit) -> Amount {
         Max::Amount(amount) => amount,
         Max::Signatures(count) => Amount::from_units(count),
     }
-}
-
-/// What an acceptance counts for, limit by limit, under `policy`.
-///
-/// The fee is a payment of the native asset to nobody in particular: under `per = "destination"` it has a sum of its own.
-///
-/// # Errors
-/// An amount that the asset of the policy cannot express.
-pub fn charges_of(policy: &Policy, accepted: &Accepted) -> Result<Vec<Charge>, String> {
-    let mut charges = Vec::new();
-    for (place, limit) in policy.limits.iter().enumerate() {
-        if !limit.keys.is_empty() && !limit.keys.contains(&accepted.key) {
-            continue;
-        }
-        let mut count = |destination: &str, amount: Amount| {
-            let scope = match limit.per {
-                None => "",
-                Some(Per::Key) => accepted.key.as_str(),
-                Some(Per::Watcher) => &accepted.watcher,
-                Some(Per::Destination) => destination,
-            };
-            add(&mut charges, Charge { limit: place, scope: scope.to_owned(), amount })
-        };
-        let Some(asset) = &limit.asset else {
-            if matches!(limit.max, Max::Signatures(_)) {
-                count("", Amount::from_units(accepted.items.len() as u64))?;
-            }
-            continue;
-        };
-        let units = |amount: &Decimal| {
-            let decimals = policy.asset(asset).map_or(0, |asset| asset.decimals);
-            amount.to_amount(decimals).map_err(|error| error.to_string())
-        };
-        if matches!(limit.max, Max::Signatures(_)) {
-            if accepted.payments.iter().any(|payment| payment.asset == *asset) {
-                count("", Amount::from_units(accepted.items.len() as u64))?;
-            }
-            continue;
-        }
-        for payment in accepted.payments.iter().filter(|payment| payment.asset == *asset) {
-            count(&payment.destination, units(&payment.amount)?)?;
-        }
-        if let Some(fee) = accepted.fee.as_ref().filter(|fee| fee.asset == *asset) {
-            count("fee", units(&fee.amount)?)?;
-        }
-    }
-    Ok(charges)
-}
-
-fn add(charges: &mut Vec<Charge>, charge: Charge) -> Result<(), String> {
-    match charges.iter_mut().find(|other| other.limit == charge.limit && other.scope == charge.scope) {
-        Some(other) => {
-            let sum = other.amount.checked_add(charge.amount);
-            other.amount = sum.ok_or("the sum of its amounts does not fit 256 bits")?;
-        }
-        None => charges.push(charge),
-    }
-    Ok(())
 }
 
 #[cfg(test)]

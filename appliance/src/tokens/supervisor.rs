@@ -13,10 +13,10 @@ use hsm_drivers::{
     Error,
     worker::{Driver, Opening, Request, Response, Worker},
 };
-use hsm_types::{KeyLabel, PublicKey, Verifier};
+use hsm_types::{ChainCode, KeyLabel, PublicKey, Verifier};
 
 use super::{
-    Ring, SELF_TEST_KEY,
+    Family, Ring, SELF_TEST_KEY,
     refused_pin::RefusedPin,
     reserved, self_test_input,
     token::{Token, TokenState, Up},
@@ -107,10 +107,10 @@ fn open(config: &Config, settings: &TokenConfig, name: &str, ring: &Ring) -> Res
     let self_test_key = public_key(&worker, &self_test)?;
     prove(&worker, &self_test, &self_test_key)?;
     let mut unfit = BTreeMap::new();
-    for (label, pinned) in ring.of_token(name) {
-        let reason = match public_key(&worker, &label) {
-            Ok(found) if found == pinned => continue,
-            Ok(found) => format!("the log pins public key {pinned}, the token now has {found}"),
+    for (label, family) in ring.of_token(name) {
+        let reason = match deviation(&worker, &label, &family) {
+            Ok(None) => continue,
+            Ok(Some(deviation)) => deviation,
             Err(refused) => refused.reason,
         };
         tracing::error!(token = name, key = %label, reason, "a key may not serve");
@@ -146,7 +146,24 @@ fn prove(worker: &Worker, label: &KeyLabel, public_key: &PublicKey) -> Result<()
 fn public_key(worker: &Worker, label: &KeyLabel) -> Result<PublicKey, Refused> {
     match call(worker, Request::PublicKey(label.clone()))? {
         Response::PublicKey(public_key) => Ok(public_key),
-        Response::Info(_) | Response::Signatures(_) => Err(nonsense()),
+        Response::Info(_) | Response::Signatures(_) | Response::ChainCode(_) => Err(nonsense()),
+    }
+}
+
+/// Why the token does not hold the key as the log does; none where it does.
+fn deviation(worker: &Worker, label: &KeyLabel, family: &Family) -> Result<Option<String>, Refused> {
+    let public_key = public_key(worker, label)?;
+    let chain_code = match &family.chain_code {
+        None => None,
+        Some(_) => chain_code(worker, label)?,
+    };
+    Ok(family.deviation(&public_key, chain_code.as_ref()))
+}
+
+fn chain_code(worker: &Worker, label: &KeyLabel) -> Result<Option<ChainCode>, Refused> {
+    match call(worker, Request::ChainCode(label.clone()))? {
+        Response::ChainCode(chain_code) => Ok(chain_code),
+        Response::Info(_) | Response::PublicKey(_) | Response::Signatures(_) => Err(nonsense()),
     }
 }
 

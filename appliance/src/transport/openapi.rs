@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use appliance_wire::{
-    EntryAnswer, KeyAnswer, KeysAnswer, LimitsAnswer, Problem, ProblemCode, ProofAnswer, SignatureAnswer,
-    SignatureRequest,
+    AddressesAnswer, AddressesRequest, EntryAnswer, Explanation, KeyAnswer, KeysAnswer, LimitsAnswer, Problem,
+    ProblemCode, ProofAnswer, SignatureAnswer, SignatureRequest,
 };
 use serde_json::{Map, Value, json};
 use utoipa::{ToSchema, openapi::RefOr, openapi::schema::Schema};
@@ -135,6 +135,9 @@ fn schemas() -> Value {
     add::<SignatureAnswer>(&mut schemas);
     add::<KeysAnswer>(&mut schemas);
     add::<KeyAnswer>(&mut schemas);
+    add::<AddressesRequest>(&mut schemas);
+    add::<AddressesAnswer>(&mut schemas);
+    add::<Explanation>(&mut schemas);
     add::<LimitsAnswer>(&mut schemas);
     add::<EntryAnswer>(&mut schemas);
     add::<ProofAnswer>(&mut schemas);

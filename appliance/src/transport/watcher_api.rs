@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use appliance_wire::{ProblemCode, RequestStatus, SignatureAnswer};
+use appliance_wire::{AddressesRequest, ProblemCode, RequestStatus, SignatureAnswer};
 use axum::{
     Router,
     extract::Request,
@@ -48,8 +48,10 @@ pub(super) fn router(operations: &Arc<Operations>, limits: &Limits) -> Router {
     let refusals = Arc::clone(operations);
     let routes = Router::new()
         .route("/v1/signatures/{request_id}", get(request).put(sign))
+        .route("/v1/signatures/{request_id}/explain", post(explain))
         .route("/v1/keys", get(keys))
         .route("/v1/keys/{key}", get(key))
+        .route("/v1/keys/{key}/addresses", get(addresses).post(allocate))
         .route("/v1/limits", get(limits_left))
         .route("/v1/log/checkpoint", get(checkpoint))
         .route("/v1/log/entries/{index}", get(entry))
@@ -91,12 +93,29 @@ fn state(answer: &SignatureAnswer, retry_after_s: Option<u64>) -> Response {
     response
 }
 
+async fn explain(call: Call, request: Request) -> Answer {
+    let about = |refusal| call::about(&call.segment, refusal);
+    let body = call.api.bodies.read(request).await.map_err(about)?;
+    let explanation = call.api.operations.explain(&call.peer, &call.segment, &body.bytes).await;
+    explanation.map(|explanation| json(&explanation)).map_err(about)
+}
+
 async fn keys(call: Call) -> Answer {
     Ok(json(&call.api.operations.keys(&call.peer).await?))
 }
 
 async fn key(call: Call) -> Answer {
     Ok(json(&call.api.operations.key(&call.peer, &call.segment).await?))
+}
+
+async fn allocate(call: Call, request: Request) -> Answer {
+    let asked: AddressesRequest = call.api.bodies.read_small(request).await?;
+    Ok(json(&call.api.operations.allocate(&call.peer, &call.segment, asked).await?))
+}
+
+async fn addresses(CallWithQuery(call, query): CallWithQuery) -> Answer {
+    let after = query::optional("after", &query)?;
+    Ok(json(&call.api.operations.addresses(&call.peer, &call.segment, after).await?))
 }
 
 async fn limits_left(call: Call) -> Answer {

@@ -61,11 +61,12 @@ impl Init {
             "notes": report.notes,
         });
         let text = format!(
-            "\nNext: make the key the policy names, install the policy, start:\n\
+            "\nNext: make the keys the policy names, install the policy, start:\n\
              \x20 chancery-provision key generate btc-hot --algorithm secp256k1 --config {config}\n\
+             \x20 chancery-provision key generate btc-vault --algorithm secp256k1 --children --config {config}\n\
              \x20 chancery policy install {policy} --genesis --config {config}\n\
              \x20 chancery serve --config {config}\n\
-             and copy the log key that the second prints into {}.",
+             and copy the log key that the third prints into {}.",
             file("watcher.toml")
         );
         report.finish(&text, &answer);

@@ -7,7 +7,7 @@ use hsm_drivers::pkcs11::ceremony::{Ceremony, KeyListing};
 use hsm_types::{Algorithm, KeyLabel, PublicKey};
 use serde_json::{Value, json};
 
-use crate::{Error, appliance_config::ApplianceConfig, environment::Invocation, report::Report};
+use crate::{Error, appliance_config::ApplianceConfig, environment::Invocation, report::Report, token};
 
 /// Make and list the keys of a token.
 #[derive(Args, Debug)]
@@ -21,7 +21,8 @@ pub(super) struct Key {
 enum Command {
     /// Make a key that can only sign and never leave the token. One that is there is never overwritten.
     #[command(
-        after_help = "Example:\n  chancery-provision key generate btc-hot --algorithm secp256k1 --config trial/chancery.toml"
+        after_help = "Example:\n  chancery-provision key generate btc-hot --algorithm secp256k1 --children --config \
+                      trial/chancery.toml"
     )]
     Generate {
         /// The key's name: 1 to 40 of A-Z a-z 0-9 . _ -
@@ -29,6 +30,10 @@ enum Command {
         /// secp256k1, p256 or ed25519.
         #[arg(long)]
         algorithm: Algorithm,
+        /// With a chain code beside it, so that it may have children: endless addresses. Never added later. secp256k1
+        /// only.
+        #[arg(long)]
+        children: bool,
         #[command(flatten)]
         token: TokenArguments,
     },
@@ -53,10 +58,23 @@ struct TokenArguments {
 impl Key {
     pub(super) fn run(self, invocation: &Invocation, report: &Report) -> Result<(), Error> {
         match self.command {
-            Command::Generate { name, algorithm, token } => {
-                let key = token.open(invocation)?.generate_key(&name, algorithm)?;
-                let text = format!("made key \"{name}\" ({algorithm}), public key {}", hex::encode(key.to_bytes()));
-                report.finish(&text, &described(name.as_str(), &key));
+            Command::Generate { name, algorithm, children, token } => {
+                if children && algorithm != Algorithm::Secp256k1 {
+                    let reason = format!("{algorithm} keys have no children, only secp256k1 keys have");
+                    return Err(Error::Argument { argument: "--children", reason });
+                }
+                let mut token = token.open(invocation)?;
+                let key = if children {
+                    token::make_parent(&mut token, &name)?
+                } else {
+                    token.generate_key(&name, algorithm)?
+                };
+                let with = if children { " with children" } else { "" };
+                let text =
+                    format!("made key \"{name}\" ({algorithm}){with}, public key {}", hex::encode(key.to_bytes()));
+                let mut value = described(name.as_str(), &key);
+                value["children"] = children.into();
+                report.finish(&text, &value);
             }
             Command::List { token } => {
                 let mut keys = token.open(invocation)?.list_keys()?;
@@ -88,6 +106,7 @@ fn listed(key: &KeyListing) -> Value {
         "key": key.label,
         "algorithm": key.algorithm.map(Algorithm::name),
         "public_key": key.public_key.as_ref().map(|key| hex::encode(key.to_bytes())),
+        "children": key.children,
         "findings": key.findings,
     })
 }
@@ -97,5 +116,6 @@ fn line(key: &KeyListing) -> String {
     let public_key = key.public_key.as_ref().map_or_else(|| "-".to_owned(), |key| hex::encode(key.to_bytes()));
     let fitness =
         if key.findings.is_empty() { String::new() } else { format!("  MAY NOT SERVE: {}", key.findings.join("; ")) };
-    format!("{:<24} {algorithm:<10} {public_key}{fitness}", key.label)
+    let children = if key.children { "  children: yes" } else { "  children: no" };
+    format!("{:<24} {algorithm:<10} {public_key}{children}{fitness}", key.label)
 }

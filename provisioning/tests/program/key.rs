@@ -20,6 +20,52 @@ fn a_key_is_made_once_and_listed() {
 }
 
 #[test]
+fn a_key_with_children_is_made_once_and_listed_as_such() {
+    let place = Place::initialised();
+    let with_children = [&GENERATE[..], &["--children"]].concat();
+    let made = place.run(&[&with_children[..], &["--json"]].concat()).succeeded().json();
+    assert_eq!(made["children"], true);
+    let before = place.run(&LIST).succeeded().json();
+    for key in before.as_array().unwrap() {
+        assert_eq!(key["children"], key["key"] == "btc-hot", "{key}");
+        assert_eq!(key["findings"].as_array().unwrap().len(), 0, "{key}");
+    }
+    let found = before.as_array().unwrap().iter().find(|key| key["key"] == "btc-hot").unwrap();
+    assert_eq!(found["public_key"], made["public_key"]);
+    let listed = place.run(&LIST[..4]).succeeded().out;
+    for line in listed.lines() {
+        let word = if line.starts_with("btc-hot ") { "children: yes" } else { "children: no" };
+        assert!(line.ends_with(word), "{line}");
+    }
+
+    place.run(&with_children).refused(1, "the device has one already");
+    place.run(&GENERATE).refused(1, "the device has one already");
+    assert_eq!(place.run(&LIST).succeeded().json(), before);
+}
+
+#[test]
+fn a_key_made_without_children_never_gets_them() {
+    let place = Place::initialised();
+    assert_eq!(place.run(&[&GENERATE[..], &["--json"]].concat()).succeeded().json()["children"], false);
+    let before = place.run(&LIST).succeeded().json();
+    let with_children = [&GENERATE[..], &["--children"]].concat();
+    place.run(&with_children).refused(1, "make another under a new name with --children");
+    assert_eq!(place.run(&LIST).succeeded().json(), before);
+}
+
+#[test]
+fn only_secp256k1_keys_have_children() {
+    let place = Place::initialised();
+    let before = place.run(&LIST).succeeded().json();
+    for algorithm in ["p256", "ed25519"] {
+        let arguments = ["key", "generate", "x", "--algorithm", algorithm, "--children"];
+        let arguments = [&arguments[..], &["--config", "box/chancery.toml"]].concat();
+        place.run(&arguments).refused(2, "only secp256k1 keys have");
+    }
+    assert_eq!(place.run(&LIST).succeeded().json(), before);
+}
+
+#[test]
 fn every_algorithm_can_be_made() {
     let place = Place::initialised();
     for algorithm in ["secp256k1", "p256", "ed25519"] {

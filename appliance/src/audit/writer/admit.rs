@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use appliance_wire::{Accepted, Body, Denied, Lapsed, ProblemCode, RequestId, SignatureRequest};
+use appliance_wire::{Accepted, Asked, Body, Denied, Lapsed, ProblemCode, RequestId, SignatureRequest};
 use hsm_types::ToSign;
 use tokio::sync::watch;
 
@@ -35,12 +35,15 @@ impl Writer {
         let decision = admission::decide(&self.state, &draft.over(&self.log), &application, draft.moment);
         match decision.map_err(Refusal::log_unavailable)? {
             Decision::Refused(refusal) => {
-                Err(self.denied(draft, watcher, command.request_id.clone(), command.content.clone(), refusal))
+                let asked = admission::asked(&self.state, &draft.over(&self.log), &application);
+                let asked = asked.map_err(Refusal::log_unavailable)?;
+                let denied = (command.request_id.clone(), command.content.clone(), asked);
+                Err(self.denied(draft, watcher, denied, refusal))
             }
             Decision::Bound(binding) => self.again(draft, &binding, down),
             Decision::Accepted(accepted) => match down {
                 Some(refusal) => Err(refusal.of_request(command.request_id.as_str())),
-                None => self.accept(draft, *accepted, command.inputs),
+                None => self.accept(draft, *accepted, command.inputs, facts),
             },
         }
     }
@@ -56,7 +59,16 @@ impl Writer {
         settle(draft, reply, result);
     }
 
-    fn accept(&mut self, draft: &mut Draft, accepted: Accepted, inputs: Vec<ToSign>) -> Result<Admission, Refusal> {
+    fn accept(
+        &mut self,
+        draft: &mut Draft,
+        accepted: Accepted,
+        inputs: Vec<ToSign>,
+        facts: &Facts,
+    ) -> Result<Admission, Refusal> {
+        if let (Some(transaction), Some(evidence)) = (&accepted.transaction, &facts.evidence) {
+            draft.evidence.push((transaction.evidence_sha256.clone(), Arc::clone(evidence)));
+        }
         let entry = self.push(draft, Body::Accepted(accepted))?;
         let Body::Accepted(accepted) = entry.body else {
             return Err(Refusal::log_unavailable("an acceptance was lost"));
@@ -80,9 +92,10 @@ impl Writer {
             return Err(refusal.of_request(accepted.request_id.as_str()));
         }
         let command = command_of(&accepted)?;
-        let facts = Facts { transfer: accepted.transfer.clone() };
+        let facts = Facts::of(&accepted);
         let application = Application { watcher: &accepted.watcher, command: &command, facts: &facts };
-        if let Err(refusal) = admission::still_allowed(&self.state, &application, draft.moment) {
+        let again = admission::still_allowed(&self.state, &draft.over(&self.log), &application, draft.moment);
+        if let Err(refusal) = again.map_err(Refusal::log_unavailable)? {
             let lapsed = Lapsed {
                 watcher: accepted.watcher,
                 request_id: accepted.request_id,
@@ -114,8 +127,7 @@ impl Writer {
         &mut self,
         draft: &mut Draft,
         watcher: &str,
-        request_id: RequestId,
-        content: String,
+        (request_id, content, asked): (RequestId, String, Option<Asked>),
         refusal: Refusal,
     ) -> Refusal {
         let refusal = refusal.of_request(request_id.as_str());
@@ -133,6 +145,7 @@ impl Writer {
             code: refusal.code().name().to_owned(),
             rule: refusal.problem.rule.clone().or_else(|| refusal.problem.limit.clone()),
             detail: refusal.problem.detail.clone(),
+            asked,
         };
         match self.writable().and_then(|()| self.push(draft, Body::Denied(denied))) {
             Ok(_) => refusal,

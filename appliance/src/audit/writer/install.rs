@@ -5,7 +5,12 @@ use std::sync::{Arc, PoisonError};
 use appliance_wire::{Body, KeyEntry, PolicyEntry, ProblemCode};
 
 use super::{Draft, Writer};
-use crate::{audit::job::Reply, policy::Policy, refusal::Refusal};
+use crate::{
+    audit::job::Reply,
+    policy::{Policy, PolicyKey},
+    refusal::Refusal,
+    state::address_of,
+};
 
 impl Writer {
     pub(super) fn install(&mut self, policy: PolicyEntry, keys: Vec<KeyEntry>, reply: Reply<()>) {
@@ -50,6 +55,25 @@ impl Writer {
             let retaken = same.is_none() && next.asset(&asset.name).is_some();
             if renamed || retaken {
                 return Err(malformed(format!("asset {} changed its name, chain, contract or decimals", asset.name)));
+            }
+        }
+        self.addresses_stay(current, next)
+    }
+
+    /// Children are known by their addresses: a key that has some keeps their form and chain.
+    fn addresses_stay(&self, current: &Policy, next: &Policy) -> Result<(), Refusal> {
+        for key in next.keys.iter().filter(|key| self.state.addresses.allocated(&key.name) > 0) {
+            let public_key = self
+                .state
+                .keys
+                .get(&key.name)
+                .and_then(|entry| crate::audit::read_public_key(entry.algorithm, &entry.public_key).ok());
+            let address = |policy: &Policy, key: &PolicyKey| address_of(policy, key, public_key.as_ref()?);
+            let before = current.key(&key.name).and_then(|before| address(current, before));
+            if before.is_some() && before != address(next, key) {
+                let detail =
+                    format!("key {} has children, whose addresses would change: keep its chain and form", key.name);
+                return Err(malformed(detail));
             }
         }
         Ok(())

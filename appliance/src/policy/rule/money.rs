@@ -22,6 +22,9 @@ pub(super) fn money(section: &Section<'_>, keys: &[&PolicyKey], names: &Names) -
     let asset = names.assets.named_under(section, "asset");
     if let Some(asset) = asset {
         check_keys_pay(section, keys, asset);
+        if section.has("call") && asset.contract.is_some() {
+            section.mistake("asset", format!("a call pays the chain's own asset, not \"{}\"", asset.name));
+        }
     }
     if !section.has("asset") {
         for key in ["max_amount", "max_request_amount"] {

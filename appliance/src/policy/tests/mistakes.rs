@@ -1,13 +1,18 @@
 use super::EXAMPLE;
 use crate::policy::Policy;
 
-fn mistakes_of(text: &str) -> Vec<String> {
+pub(super) fn mistakes_of(text: &str) -> Vec<String> {
     Policy::parse(text).unwrap_err().0.iter().map(ToString::to_string).collect()
 }
 
 /// What is told after `from` became `to`, once, on the line `line` of the example.
 fn mistakes_after(line: usize, from: &str, to: &str) -> Vec<String> {
-    let lines = EXAMPLE.lines().enumerate().map(|(index, text)| {
+    mistakes_of_changed(EXAMPLE, line, from, to)
+}
+
+/// Likewise, of another text.
+pub(super) fn mistakes_of_changed(text: &str, line: usize, from: &str, to: &str) -> Vec<String> {
+    let lines = text.lines().enumerate().map(|(index, text)| {
         if index + 1 == line {
             assert!(text.contains(from), "line {line} is {text}");
             text.replacen(from, to, 1)
@@ -73,20 +78,15 @@ fn of_keys() {
         (31, "btc-hot", "eth-hot", "line 39, key[2].name: another [[key]] has this name"),
         (32, "secp256k1", "rsa", "line 32, key[1].algorithm: \"rsa\" is no algorithm"),
         (32, "secp256k1", "ed25519", "line 35, key[1].address_type: ed25519 keys have no such address"),
-        (
-            33,
-            "declared",
-            "verified",
-            "line 33, key[1].evidence: this version decides on \"declared\" and \"blind\" keys",
-        ),
-        (33, "declared", "trusted", "line 33, key[1].evidence: \"trusted\" is not known"),
+        (33, "declared", "trusted", "line 33, key[1].evidence: \"trusted\" is not known: write verified, declared or"),
+        (47, "evidence = \"blind\"", "", "line 44, key[3].evidence: is missing; write verified, declared or blind"),
         (34, "BTC", "LTC", "line 34, key[1].assets: no [[asset]] is named \"LTC\""),
         (34, "BTC", "ETH", "line 35, key[1].address_type: none of the key's assets"),
         (34, "\"BTC\"", "", "line 34, key[1].assets: is empty"),
         (34, "\"BTC\"", "\"BTC\", \"BTC\"", "line 34, key[1].assets: \"BTC\" is there twice"),
         (34, "assets = [\"BTC\"]", "", "line 30, key[1].assets: is missing; a declared key"),
         (35, "p2wpkh", "p2tr", "line 35, key[1].address_type: \"p2tr\" is not known"),
-        (36, "false", "true", "line 36, key[1].children: is not supported by this version yet"),
+        (47, "\"blind\"", "\"blind\"\nchildren = true", "line 48, key[3].children: only secp256k1 keys have children"),
         (36, "false", "\"no\"", "line 36, key[1].children: write true or false, not a text"),
     ]);
 }
@@ -103,7 +103,10 @@ fn of_address_lists() {
             "line 52, address_list[1]",
         ),
         (53, "0x5a", "0x5", "line 53, address_list[1].addresses: "),
-        (54, "]", "]\nkeys = [\"btc-hot\"]", "line 55, address_list[1].keys: is not supported by this version yet"),
+        (54, "]", "]\nkeys = [\"btc-cold\"]", "line 55, address_list[1].keys: no [[key]] is named \"btc-cold\""),
+        (54, "]", "]\nkeys = []", "line 55, address_list[1].keys: is empty; name at least one"),
+        (54, "]", "]\nkeys = [\"attest\"]", "line 55, address_list[1].keys: key \"attest\" has no address"),
+        (51, "addresses", "addressees", "line 49, address_list[1].addresses: is missing; write it, or keys, or both"),
     ]);
 }
 
@@ -123,7 +126,6 @@ fn of_rules() {
             "line 61, rule[1].max_fee: the keys of this rule pay on more than",
         ),
         (60, "cold-storage", "hot", "line 60, rule[1].destinations: no [[address_list]] is named \"hot\""),
-        (60, "cold-storage", "self", "line 60, rule[1].destinations: \"self\" is not supported"),
         (61, "0.001", "0.000000001", "line 61, rule[1].max_fee: 0.000000001 has more than the 8 decimals"),
         (61, "\"0.001\"", "0.001", "line 61, rule[1].max_fee: write a text in quotes, not a number with a point"),
         (62, "\"sign\"", "{ approve = 2, of = [\"alice\"] }", "line 62, rule[1].action: approvals are not supported"),
@@ -164,6 +166,13 @@ fn of_limits() {
         (101, "\"10\"", "\"10\"\nmax_signatures = 1", "line 102, limit[1].max_signatures: write either"),
         (101, "max_amount = \"10\"", "", "line 97, limit[1].max_amount: is missing; write it or max_signatures"),
         (102, "24h", "1 day", "line 102, limit[1].window: \"1 day\" is no duration"),
+        (
+            102,
+            "24h",
+            "life",
+            "line 102, limit[1].window: \"life\" is no duration from 1s to 366d: write a number and s, m, \
+          h or d, such as 24h, or lifetime",
+        ),
         (102, "window = \"24h\"", "", "line 97, limit[1].window: is missing"),
         (103, "key", "hour", "line 103, limit[1].per: \"hour\" is not known"),
         (107, "600", "0", "line 107, limit[2].max_signatures: write an integer from 1"),
@@ -226,6 +235,7 @@ fn deleting_a_line_grants_no_key_to_anyone_else() {
         "address_type",
         "children",
         "destinations",
+        "evidence",
         "hours",
         "keys",
         "max_fee",

@@ -58,3 +58,73 @@ fn scopes_are_counted_apart() {
     let other = vec![Charge { limit: 0, scope: "other".to_owned(), amount: Amount::from_units(10) }];
     assert!(usage.check(&other, 0).is_ok());
 }
+
+#[test]
+fn what_a_lifetime_limit_counted_is_never_free_again() {
+    let mut usage = usage(Limit::LIFETIME_MS, 10);
+    usage.charge(&charge(4), 0);
+    usage.charge(&charge(5), 1 << 57);
+    for now in [1 << 57, 1 << 62, u64::MAX] {
+        assert_eq!(usage.used(0, "", now), (Amount::from_units(9), None));
+        let spent = usage.check(&charge(2), now).unwrap_err();
+        assert_eq!(spent, Spent { limit: 0, remaining: Amount::from_units(1), frees_at: None });
+    }
+    usage.charge(&charge(1), u64::MAX);
+    assert_eq!(usage.used(0, "", u64::MAX), (Amount::from_units(10), None));
+}
+
+#[test]
+fn the_longest_window_and_the_last_moment_do_not_overflow() {
+    let mut usage = usage(u64::MAX - 1, 10);
+    usage.charge(&charge(10), u64::MAX - 1);
+    assert!(usage.check(&charge(1), u64::MAX - 1).is_err());
+    usage.restore(0, "other", u64::MAX, Amount::from_units(10));
+    assert_eq!(usage.used(0, "other", 0).0, Amount::from_units(10));
+}
+
+mod recount {
+    use std::{convert::Infallible, sync::Arc};
+
+    use appliance_wire::{Body, Entry};
+
+    use super::*;
+    use crate::state::{Binding, BindingKey, Bindings, State};
+
+    /// Acceptances of one signature each, by the service times at which they were made.
+    struct Acceptances(Vec<u64>);
+
+    impl Bindings for Acceptances {
+        type Error = Infallible;
+
+        fn binding(&self, _: &BindingKey) -> Result<Option<Binding>, Infallible> {
+            Ok(None)
+        }
+
+        fn entry(&self, index: u64) -> Result<Entry, Infallible> {
+            let accepted = serde_json::json!({
+                "watcher": "w", "request_id": "r", "content": "00", "key": "k", "evidence": "blind",
+                "amounts_verified": false, "payments": [], "rules": [], "items": [{ "key": "k", "digest": "00".repeat(32) }],
+            });
+            let body = Body::Accepted(serde_json::from_value(accepted).unwrap());
+            let time = "2026-01-01T00:00:00.000000Z".to_owned();
+            Ok(Entry { index, time, elapsed: self.0[index as usize], policy: 1, salt: "00".repeat(16), body })
+        }
+    }
+
+    #[test]
+    fn a_lifetime_limit_counts_the_whole_log_and_another_only_its_window() {
+        let limit =
+            |name, window| format!("[[limit]]\nname = \"{name}\"\nmax_signatures = 10\nwindow = \"{window}\"\n");
+        let key = "version = 1\n[[key]]\nname = \"k\"\nalgorithm = \"ed25519\"\nevidence = \"blind\"\n";
+        let policy = Policy::parse(&format!("{key}{}{}", limit("ever", "lifetime"), limit("hour", "1h"))).unwrap();
+        let (hour, year) = (60 * 60 * 1000, 365 * 24 * 60 * 60 * 1000);
+        let log = Acceptances(vec![0, 1, year, 9 * year, 9 * year + hour]);
+        let now = 9 * year + hour;
+        let mut state = State { size: 5, elapsed: now, policy: Some(Arc::new(policy)), ..State::default() };
+        state.recount(&log).unwrap();
+        assert_eq!(state.usage.used(0, "", now), (Amount::from_units(5), None));
+        assert_eq!(state.usage.used(1, "", now).0, Amount::from_units(2));
+        let snapshot = State::from_snapshot(&state.snapshot()).unwrap();
+        assert_eq!(snapshot.usage.used(0, "", now + year), (Amount::from_units(5), None));
+    }
+}

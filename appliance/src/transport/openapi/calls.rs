@@ -84,6 +84,16 @@ pub(super) const CALLS: &[Call] = &[
         ..READ
     },
     Call {
+        method: "post",
+        path: "/v1/signatures/{request_id}/explain",
+        id: "explainSignatures",
+        summary: "What a PUT of the same body would come to now, rule by rule. Binds, spends and signs nothing.",
+        parameters: &["request_id"],
+        body: Some("SignatureRequest"),
+        answers: &[ok("What would happen, and why.", "Explanation")],
+        problems: &[ANY, &[UnknownKey, TooLarge, DigestMismatch, EvidenceRequired, EvidenceInvalid, Denied, Frozen]],
+    },
+    Call {
         path: "/v1/keys",
         id: "getKeys",
         summary: "The keys granted to the caller.",
@@ -98,6 +108,26 @@ pub(super) const CALLS: &[Call] = &[
         answers: &[ok("The key.", "KeyAnswer")],
         problems: &[ANY, &[UnknownKey]],
         ..READ
+    },
+    Call {
+        path: "/v1/keys/{key}/addresses",
+        id: "getAddresses",
+        summary: "Children of a key allocated before, at most 1000 at once.",
+        parameters: &["key", "?after?"],
+        answers: &[ok("Children in order.", "AddressesAnswer")],
+        problems: &[ANY, &[UnknownKey]],
+        ..READ
+    },
+    Call {
+        method: "post",
+        path: "/v1/keys/{key}/addresses",
+        id: "postAddresses",
+        summary: "The next children after one, allocated where they are not yet. With `after`, the same body gives the \
+                  same addresses.",
+        parameters: &["key"],
+        body: Some("AddressesRequest"),
+        answers: &[ok("Children in order.", "AddressesAnswer")],
+        problems: &[ANY, &[UnknownKey, TooLarge, Frozen]],
     },
     Call {
         path: "/v1/limits",
@@ -169,7 +199,7 @@ pub(super) const CALLS: &[Call] = &[
     },
 ];
 
-/// A parameter by its name; of the query where that begins with `?`.
+/// A parameter by its name; of the query where that begins with `?`, and one that may be left out where it ends so.
 pub(super) fn parameter(name: &str) -> Value {
     let number = json!({ "type": "integer", "format": "int64", "minimum": 0 });
     let (description, schema, example) = match name {
@@ -179,6 +209,7 @@ pub(super) fn parameter(name: &str) -> Value {
             json!("wd-1042"),
         ),
         "key" => ("Name of a key.", json!({ "type": "string" }), json!("btc-hot")),
+        "?after?" => ("The child before the first wanted.", number, json!(99)),
         "?size" => ("Number of entries of the tree.", number, json!(1240)),
         "?from" => ("Number of entries of the smaller tree.", number, json!(1200)),
         "?to" => ("Number of entries of the larger tree.", number, json!(1240)),
@@ -186,9 +217,9 @@ pub(super) fn parameter(name: &str) -> Value {
     };
     let place = if name.starts_with('?') { "query" } else { "path" };
     json!({
-        "name": name.trim_start_matches('?'),
+        "name": name.trim_matches('?'),
         "in": place,
-        "required": true,
+        "required": !name.ends_with('?'),
         "description": description,
         "schema": schema,
         "example": example,

@@ -28,6 +28,14 @@ pub(super) fn of(schema: &str) -> Value {
         "SignatureAnswer" => signed(),
         "KeysAnswer" => json!({ "keys": [key()] }),
         "KeyAnswer" => key(),
+        "AddressesRequest" => json!({ "count": 1, "after": 16 }),
+        "AddressesAnswer" => json!({ "addresses": [{
+            "key": "btc-vault/17",
+            "child": 17,
+            "public_key": PUBLIC_KEY,
+            "address": "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080",
+        }] }),
+        "Explanation" => explanation(),
         "LimitsAnswer" => json!({ "limits": [{
             "name": "hot wallet, a day",
             "window_seconds": 86400,
@@ -43,6 +51,29 @@ pub(super) fn of(schema: &str) -> Value {
         "FreezeAnswer" => json!({ "state": "frozen" }),
         _ => json!(CHECKPOINT),
     }
+}
+
+fn explanation() -> Value {
+    let destination = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
+    json!({
+        "request_id": "wd-1042",
+        "outcome": "refuse",
+        "problem": Problem::new(ProblemCode::LimitExceeded, "limit \"hot wallet, a day\" has 0.5 BTC left in its window"),
+        "amounts_verified": true,
+        "payments": [{
+            "paid": { "asset": "BTC", "amount": "0.6", "destination": destination },
+            "rules": [
+                { "rule": "sweep to cold storage", "matches": false, "reason": "the destination is not in its list" },
+                { "rule": "customer withdrawals", "matches": true, "reason": "it signs" },
+            ],
+        }],
+        "change": [],
+        "fee": { "asset": "BTC", "amount": "0.0000141" },
+        "limits": [{
+            "limit": "hot wallet, a day", "asset": "BTC", "max": "10", "used": "9.5", "adds": "0.6000141", "fits": false,
+        }],
+        "holds": [{ "hold": format!("{DIGEST}:0"), "free": true }],
+    })
 }
 
 fn signed() -> Value {

@@ -21,6 +21,15 @@ pub(super) fn numbers<const N: usize>(query: &str, names: [&str; N]) -> Result<[
     Ok(numbers)
 }
 
+/// The value of `name`, a child's index, where it is there; nothing else beside it.
+pub(super) fn optional(name: &str, query: &str) -> Result<Option<u32>, Refusal> {
+    if query.is_empty() {
+        return Ok(None);
+    }
+    let [value] = numbers(query, [name])?;
+    u32::try_from(value).map(Some).map_err(|_| malformed(format!("`{name}` is over 4294967295")))
+}
+
 /// A number in plain decimal digits, without sign or leading zeros.
 pub(super) fn number(name: &str, text: &str) -> Result<u64, Refusal> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'));

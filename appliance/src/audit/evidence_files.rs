@@ -1,0 +1,70 @@
+//! Evidence, kept by its hash beside the log: what an auditor reads to decide again. The log holds only the hash.
+
+use std::{
+    fs,
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use appliance_wire::sha256_hex;
+
+/// The directory `evidence`.
+#[derive(Clone, Debug)]
+pub(super) struct EvidenceFiles {
+    directory: PathBuf,
+}
+
+/// Evidence with the hash it is kept under.
+pub(super) type Kept = (String, Arc<[u8]>);
+
+impl EvidenceFiles {
+    /// The evidence of the state directory `state`.
+    pub(super) fn of(state: &Path) -> Self {
+        Self { directory: state.join("evidence") }
+    }
+
+    /// Makes evidence durable. What is there already was written whole before, for a file gets its name last.
+    pub(super) fn keep(&self, evidence: &[Kept]) -> io::Result<()> {
+        if evidence.is_empty() {
+            return Ok(());
+        }
+        if !self.directory.is_dir() {
+            fs::DirBuilder::new().mode(0o700).create(&self.directory)?;
+            if let Some(state) = self.directory.parent() {
+                fs::File::open(state)?.sync_all()?;
+            }
+        }
+        for (sha256, bytes) in evidence {
+            let path = self.directory.join(sha256);
+            if path.exists() {
+                continue;
+            }
+            let next = path.with_extension("next");
+            let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
+            file.write_all(bytes)?;
+            file.sync_data()?;
+            fs::rename(&next, &path)?;
+        }
+        fs::File::open(&self.directory)?.sync_all()
+    }
+
+    /// The evidence with this hash; none where it is not there.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not what it was.
+    pub(super) fn read(&self, sha256: &str) -> Result<Option<Vec<u8>>, String> {
+        let plain = sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if !plain {
+            return Err(format!("\"{sha256}\" is no hash of evidence"));
+        }
+        let path = self.directory.join(sha256);
+        match fs::read(&path) {
+            Ok(bytes) if sha256_hex(&bytes) == sha256 => Ok(Some(bytes)),
+            Ok(_) => Err(format!("the evidence in {} was changed", path.display())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(format!("{}: {error}", path.display())),
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Children at the writer: allocated in order, without gaps, for ever.
+
+use appliance_wire::{Addresses, Body, ProblemCode};
+
+use super::{Draft, Writer};
+use crate::{admission::frozen_refusal, audit::standing::Allocated, refusal::Refusal};
+
+impl Writer {
+    pub(super) fn allocate(&mut self, draft: &mut Draft, allocation: Addresses) -> Result<Allocated, Refusal> {
+        self.writable()?;
+        if let Some(scope) = self.state.freeze_over(&allocation.watcher, &allocation.key) {
+            return Err(frozen_refusal(scope));
+        }
+        let next = self.state.addresses.allocated(&allocation.key);
+        if allocation.first != next {
+            return Ok(Allocated::Overtaken(next));
+        }
+        if !self.allocations.may_record(&allocation.watcher, draft.moment.elapsed) {
+            let detail = "this watcher allocates addresses too fast: take more at once, and wait";
+            return Err(Refusal::new(ProblemCode::RateLimited, detail).retry_after(5));
+        }
+        self.push(draft, Body::Addresses(allocation))?;
+        Ok(Allocated::Done)
+    }
+}

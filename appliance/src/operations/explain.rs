@@ -1,0 +1,32 @@
+//! A dry run: what would happen, and why. It binds nothing, spends nothing, signs nothing, and leaves no trace.
+
+use std::sync::Arc;
+
+use appliance_wire::Explanation;
+
+use super::Operations;
+use crate::{
+    admission::{self, Application},
+    command::SignCommand,
+    principal::Peer,
+    refusal::Refusal,
+};
+
+impl Operations {
+    /// Explains what a `PUT` of this body would come to now.
+    ///
+    /// # Errors
+    /// The body cannot be read, or its evidence cannot: then there is nothing to decide on.
+    pub async fn explain(&self, peer: &Peer, request_id: &str, body: &[u8]) -> Result<Explanation, Refusal> {
+        let principal = self.principal(peer)?;
+        let command = SignCommand::decode(request_id, body)?;
+        self.freezes.check(principal.watcher(), &command.key)?;
+        let facts = self.establish(&principal, &command).await?;
+        let (log, watcher) = (Arc::clone(self.audit.log()), principal.watcher().to_owned());
+        let explained = self.audit.query(move |state, moment| {
+            let application = Application { watcher: &watcher, command: &command, facts: &facts };
+            admission::explain(state, &*log, &application, moment)
+        });
+        explained.await?.map_err(Refusal::log_unavailable)
+    }
+}
