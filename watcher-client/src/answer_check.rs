@@ -1,7 +1,6 @@
 //! Whether an answer is one to this request: nothing of it is given to the caller before.
 
 use appliance_wire::{Body, Entry, Item, ItemSignature, RequestId, RequestStatus, SignatureAnswer, SignatureRequest};
-use hsm_types::{PublicKey, Verifier};
 
 use crate::{Error, known_keys::KnownKeys, signature_check};
 
@@ -45,10 +44,7 @@ fn check_signature(signature: &ItemSignature, item: Option<&Item>, known: &Known
     {
         return Err(wrong("it is not of the item at this place".to_owned()));
     }
-    let verifier = match known.verifier(&signature.key.to_string()) {
-        Some(verifier) => verifier,
-        None => learn(signature, known)?,
-    };
+    let verifier = known.verifier(&signature.key)?;
     let found = verifier.public_key().to_string();
     if found != signature.public_key {
         let (key, file) = (signature.key.to_string(), known.file());
@@ -64,22 +60,6 @@ fn check_signature(signature: &ItemSignature, item: Option<&Item>, known: &Known
     }
     signature_check::check(signature, &verifier, message).map_err(wrong)?;
     Ok(())
-}
-
-/// The first sight of a child's public key; its algorithm is its parent's.
-fn learn(signature: &ItemSignature, known: &KnownKeys) -> Result<Verifier, Error> {
-    let unknown = || Error::NotVerified { what: format!("{} is no key granted to us", signature.key) };
-    let parent = known.verifier(signature.key.label.as_str()).ok_or_else(unknown)?;
-    let public_key = hex::decode(&signature.public_key)
-        .ok()
-        .and_then(|bytes| PublicKey::decode(parent.public_key().algorithm(), &bytes).ok())
-        .ok_or_else(|| Error::NotVerified { what: format!("the public key of {} is none", signature.key) })?;
-    let name = signature.key.to_string();
-    // Only a signature that verifies makes a child's key worth remembering.
-    let verifier = Verifier::new(public_key.clone());
-    signature_check::check(signature, &verifier, None).map_err(|what| Error::NotVerified { what })?;
-    known.remember(&[(name, public_key)])?;
-    Ok(verifier)
 }
 
 /// Verifies that `entry`, proven to be in the log, is the one an answer with signatures is about.

@@ -12,11 +12,14 @@ use crate::{Client, Config, Options};
 use arguments::{Arguments, Command};
 use failure::Failure;
 
+mod addresses;
 mod arguments;
+mod explain;
 mod failure;
 mod limits;
 mod read;
 mod sign;
+mod sign_transaction;
 mod status;
 mod table;
 mod verify;
@@ -24,6 +27,8 @@ mod verify;
 /// What a command has to say: text for people, JSON for machines.
 struct Shown {
     text: String,
+    /// For people, beside a text that is for machines: goes to standard error.
+    told: String,
     json: serde_json::Value,
     /// A failure that comes after something worth showing.
     failure: Option<Failure>,
@@ -32,7 +37,7 @@ struct Shown {
 impl Shown {
     fn new(text: String, json: &impl serde::Serialize) -> Result<Self, Failure> {
         let json = serde_json::to_value(json).map_err(|error| Failure::Failed(error.to_string()))?;
-        Ok(Self { text, json, failure: None })
+        Ok(Self { text, told: String::new(), json, failure: None })
     }
 }
 
@@ -52,7 +57,14 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let json = arguments.json;
     let result = execute(arguments).and_then(|shown| {
         let text = if json { format!("{:#}", shown.json) } else { shown.text };
-        writeln!(io::stdout(), "{}", text.trim_end()).map_err(|error| Failure::Failed(format!("writing: {error}")))?;
+        if !json {
+            // Nowhere is left to report a closed terminal to.
+            let _ = write!(io::stderr(), "{}", shown.told);
+        }
+        if !text.is_empty() {
+            let written = writeln!(io::stdout(), "{}", text.trim_end());
+            written.map_err(|error| Failure::Failed(format!("writing: {error}")))?;
+        }
         shown.failure.map_or(Ok(()), Err)
     });
     match result {
@@ -74,27 +86,42 @@ fn execute(arguments: Arguments) -> Result<Shown, Failure> {
         .map_err(|error| Failure::Failed(format!("starting the runtime: {error}")))?;
     let config = Config::load(&arguments.config).map_err(crate::Error::from)?;
     let on_terminal = io::stderr().is_terminal();
-    let mut options = Options { on_retry: on_terminal.then_some(tell_retry), ..Options::default() };
+    let mut options = Options {
+        on_retry: on_terminal.then_some(tell_retry),
+        on_page: on_terminal.then_some(tell_page),
+        ..Options::default()
+    };
     if let Command::Sign(sign) = &arguments.command {
         options.deadline = sign.deadline();
     }
     let client = Client::with_options(&config, options)?;
     let bars = io::stdout().is_terminal();
-    runtime.block_on(async {
+    let shown = runtime.block_on(async {
         match &arguments.command {
+            Command::Sign(sign) if sign_transaction::is_asked(sign) => sign_transaction::run(sign, &client).await,
             Command::Sign(sign) => sign::run(sign, &client).await,
             Command::Status { id: Some(id) } => status::of_request(&client, id).await,
             Command::Status { id: None } => status::of_signer(&client, bars).await,
             Command::Keys => read::keys(&client).await,
+            Command::Addresses(addresses) => addresses::run(addresses, &client, on_terminal).await,
             Command::Limits => read::limits(&client, bars).await,
             Command::Freeze { reason } => read::freeze(&client, reason).await,
             Command::Verify(verify) => verify::run(verify, &arguments.config),
         }
-    })
+    });
+    if on_terminal {
+        // The line that says how far it is.
+        let _ = write!(io::stderr(), "\r\x1b[K");
+    }
+    shown
 }
 
 fn tell_retry(what: &str, pause: std::time::Duration) {
     let _ = writeln!(io::stderr(), "{what}\n  asking again in {:.1} s", pause.as_secs_f64());
+}
+
+fn tell_page(key: &str, children: usize) {
+    let _ = write!(io::stderr(), "\r{key}: {children} children searched\x1b[K");
 }
 
 #[cfg(test)]

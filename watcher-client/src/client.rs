@@ -5,16 +5,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use appliance_wire::{KeysAnswer, LimitsAnswer, LogKey, RequestId, SignatureAnswer, SignatureRequest};
-use hsm_types::PublicKey;
+use appliance_wire::{
+    Explanation, KeyAnswer, KeysAnswer, LimitsAnswer, LogKey, RequestId, SignatureAnswer, SignatureRequest,
+};
+use hsm_types::{KeyPath, PublicKey};
 use reqwest::Method;
 
 use crate::{
-    Config, Error, answer_check::check_answer, known_keys::KnownKeys, last_checkpoint::LastCheckpoint,
-    state_directory::StateDirectory, transport::Transport,
+    Config, Error,
+    answer_check::check_answer,
+    known_keys::{KnownKeys, SeenKey},
+    last_checkpoint::LastCheckpoint,
+    state_directory::StateDirectory,
+    transport::Transport,
 };
 
+mod addresses;
 mod log;
+mod owners;
 mod put;
 
 /// Asks one signer. Cheap to clone, and to be shared by tasks.
@@ -39,11 +47,13 @@ pub struct Options {
     pub deadline: Duration,
     /// Told before each pause: what came in between, and how long the pause is.
     pub on_retry: Option<fn(&str, Duration)>,
+    /// Told after each page of children that is searched: the key, and how many of its children were looked at.
+    pub on_page: Option<fn(&str, usize)>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { deadline: Duration::from_secs(60), on_retry: None }
+        Self { deadline: Duration::from_secs(60), on_retry: None, on_page: None }
     }
 }
 
@@ -104,28 +114,28 @@ impl Client {
     /// As [`Client::sign`]; asks once.
     pub async fn status(&self, id: &RequestId) -> Result<SignatureAnswer, Error> {
         let answer: SignatureAnswer = self.get(&format!("/v1/signatures/{id}")).await?;
-        let signed_by = answer.signatures.iter().flatten().map(|signature| signature.key.label.as_str());
+        let signed_by = answer.signatures.iter().flatten().map(|signature| &signature.key);
         self.learn_keys(signed_by).await?;
         check_answer(&answer, id, None, &self.parts.known_keys)?;
         self.check_receipt(&answer).await?;
         Ok(answer)
     }
 
-    /// The keys granted to this watcher. Each public key is remembered at first sight.
+    /// What would become of a request, and why, rule by rule; nothing is bound, spent or signed.
     ///
     /// # Errors
-    /// [`Error::KeyChanged`] where one is not the one remembered.
+    /// See [`Error`].
+    pub async fn explain(&self, id: &RequestId, request: &SignatureRequest) -> Result<Explanation, Error> {
+        self.post(&format!("/v1/signatures/{id}/explain"), request).await
+    }
+
+    /// The keys granted to this watcher. Each public key and chain code is remembered at first sight.
+    ///
+    /// # Errors
+    /// [`Error::KeyChanged`] and [`Error::ChainCodeChanged`] where one is not the one remembered.
     pub async fn keys(&self) -> Result<KeysAnswer, Error> {
         let answer: KeysAnswer = self.get("/v1/keys").await?;
-        let mut keys = Vec::new();
-        for key in &answer.keys {
-            let public_key = hex::decode(&key.public_key)
-                .ok()
-                .and_then(|bytes| PublicKey::decode(key.algorithm, &bytes).ok())
-                .filter(|decoded| decoded.to_string() == key.public_key)
-                .ok_or_else(|| Error::NotVerified { what: format!("the public key of \"{}\" is none", key.name) })?;
-            keys.push((key.name.clone(), public_key));
-        }
+        let keys = answer.keys.iter().map(seen).collect::<Result<Vec<_>, _>>()?;
         self.parts.known_keys.remember(&keys)?;
         Ok(answer)
     }
@@ -148,14 +158,31 @@ impl Client {
     }
 
     /// Asks for the keys where one of these was never seen.
-    async fn learn_keys(&self, mut names: impl Iterator<Item = &str>) -> Result<(), Error> {
-        let all_known = names.all(|name| self.parts.known_keys.verifier(name).is_some());
+    async fn learn_keys(&self, mut paths: impl Iterator<Item = &KeyPath>) -> Result<(), Error> {
+        let all_known = paths.all(|path| self.parts.known_keys.knows(path));
         if all_known { Ok(()) } else { self.keys().await.map(|_| ()) }
     }
 
     async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
         self.parts.transport.exchange(Method::GET, path, None).await?.json()
     }
+
+    async fn post<T: serde::de::DeserializeOwned>(&self, path: &str, body: &impl serde::Serialize) -> Result<T, Error> {
+        let body = serde_json::to_vec(body).map_err(|error| Error::NotVerified { what: error.to_string() })?;
+        self.parts.transport.exchange(Method::POST, path, Some(body)).await?.json()
+    }
+}
+
+/// A key of an answer, decoded.
+fn seen(key: &KeyAnswer) -> Result<SeenKey, Error> {
+    let wrong = |what: &str| Error::NotVerified { what: format!("the {what} of \"{}\" is none", key.name) };
+    let public_key = hex::decode(&key.public_key)
+        .ok()
+        .and_then(|bytes| PublicKey::decode(key.algorithm, &bytes).ok())
+        .filter(|decoded| decoded.to_string() == key.public_key)
+        .ok_or_else(|| wrong("public key"))?;
+    let chain_code = key.chain_code.as_ref().map(|text| text.parse()).transpose();
+    Ok(SeenKey { name: key.name.clone(), public_key, chain_code: chain_code.map_err(|_| wrong("chain code"))? })
 }
 
 #[cfg(test)]

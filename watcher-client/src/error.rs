@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use appliance_wire::{BadCheckpoint, BadReceipt, Problem, Retry};
+use appliance_wire::{BadCheckpoint, BadReceipt, Problem, Retry, transaction::BadEvidence};
 
 use crate::{ConfigError, TransportError};
 
@@ -48,6 +48,33 @@ pub enum Error {
         found: String,
         /// Where the first one is remembered.
         file: PathBuf,
+    },
+    /// A key has another chain code than when it was first seen.
+    #[error(
+        "ALARM: key \"{key}\" has another chain code than before, so its children would be other keys; a key never \
+         changes its chain code. Pay to no new address of it and find out who changed it; {} keeps the first one",
+        file.display()
+    )]
+    ChainCodeChanged {
+        /// The key.
+        key: String,
+        /// Where the first one is remembered.
+        file: PathBuf,
+    },
+    /// An unsigned transaction the signer would not sign for.
+    #[error("the unsigned transaction is not one that is signed")]
+    Unsigned(#[from] BadEvidence),
+    /// An unsigned transaction that is not for our keys to sign, or not for those named.
+    #[error("{why}")]
+    NotOurs {
+        /// Which input or account, and why.
+        why: String,
+    },
+    /// The signatures, good as they are, make no signed transaction.
+    #[error("the signatures cannot be put into the transaction: {why}")]
+    Unfinished {
+        /// Why.
+        why: String,
     },
     /// The log shown now is not the one shown before.
     #[error(

@@ -16,12 +16,17 @@
 //! first seen. Every checkpoint, also those inside receipts, must be of the log that was remembered. Both memories live
 //! in the state directory; a contradiction is an error that says ALARM, and nothing is forgotten because of it.
 //!
+//! A transaction is best signed by [`Unsigned`]: it computes the items as the signer does, and puts the signatures in.
+//! Children are derived here from the chain code, so no address is believed either.
+//!
 //! A lost reply is asked for again under the same id, so a payment may be retried without fear of a second one.
 
+mod address_form;
 mod answer_check;
 pub mod cli;
 mod client;
 mod config;
+mod descriptor;
 mod error;
 mod known_keys;
 mod last_checkpoint;
@@ -32,6 +37,7 @@ mod state_directory;
 #[cfg(test)]
 mod testing;
 mod transport;
+mod unsigned;
 
 pub use client::{Client, Options};
 pub use config::{Config, ConfigError};
@@ -40,3 +46,4 @@ pub use last_checkpoint::Standing;
 pub use receipt_check::{Proven, ProvenSignature, verify_receipt};
 pub use signature_check::Outcome;
 pub use transport::TransportError;
+pub use unsigned::{Owner, SignedTransaction, Unsigned};

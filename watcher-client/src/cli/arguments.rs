@@ -4,12 +4,13 @@ use std::{path::PathBuf, time::Duration};
 
 use appliance_wire::{Decimal, LogKey, MessageHex, Output, RequestId};
 use clap::{Args, Parser, Subcommand};
-use hsm_types::{Digest, KeyPath};
+use hsm_types::{Digest, KeyLabel, KeyPath, LAST_CHILD};
 
 const EXAMPLES: &str = "\
 Examples:
   chancery-watcher status
-  chancery-watcher sign wd-1042 --request request.json --receipt wd-1042.receipt.json
+  chancery-watcher sign wd-1042 --psbt withdrawal.psbt --receipt wd-1042.receipt.json
+  chancery-watcher addresses btc-hot --count 100
   chancery-watcher verify wd-1042.receipt.json
 
 Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 what was verified is NOT valid, 78 config to be mended.";
@@ -41,6 +42,7 @@ pub(super) enum Command {
     /// Lists the keys granted to this watcher.
     #[command(after_help = "Example:\n  chancery-watcher keys")]
     Keys,
+    Addresses(Addresses),
     /// Shows what is left in each window that applies to this watcher.
     #[command(after_help = "Example:\n  chancery-watcher limits")]
     Limits,
@@ -55,19 +57,29 @@ pub(super) enum Command {
 
 const SIGN_EXAMPLE: &str = "\
 Examples:
-  chancery-watcher sign wd-1042 --key btc-hot --digest 3b1c...64 hex digits \\
+  chancery-watcher sign wd-1042 --psbt withdrawal.psbt --out withdrawal.hex
+  chancery-watcher sign wd-1042-bump --psbt higher-fee.psbt --replaces wd-1042
+  chancery-watcher sign --psbt withdrawal.psbt --dry-run
+  chancery-watcher sign wd-1043 --eip2718 @unsigned.hex --key eth-hot/17
+  chancery-watcher sign wd-1044 --key btc-hot --digest 3b1c...64 hex digits \\
       --asset BTC --fee 0.00001410 --output bcrt1q...=0.1=customer-wd-991
-  chancery-watcher sign wd-1043 --request request.json --receipt wd-1043.receipt.json";
+  chancery-watcher sign wd-1045 --request request.json --receipt wd-1045.receipt.json";
 
 /// Asks for the signatures of one transaction; the same ID and content gives the same signatures, for ever.
 #[derive(Args, Debug)]
 #[command(after_help = SIGN_EXAMPLE)]
 pub(super) struct Sign {
-    /// The request's name, unique per watcher.
-    pub(super) id: RequestId,
-    /// The key that signs, with a child as KEY/CHILD.
-    #[arg(long, conflicts_with = "request", required_unless_present = "request")]
-    pub(super) key: Option<KeyPath>,
+    /// The request's name, unique per watcher. With --psbt or --eip2718 it may be left out: it is then made of the
+    /// content, so that the same transaction is the same request.
+    #[arg(required_unless_present_any = ["named", "unsigned"])]
+    pub(super) id: Option<RequestId>,
+    /// The same as ID.
+    #[arg(long = "id", id = "named", value_name = "ID", conflicts_with = "id")]
+    pub(super) named: Option<RequestId>,
+    /// The key that signs, with a child as KEY/CHILD. With --psbt a hint, once for each input in order; with --eip2718
+    /// the account.
+    #[arg(long, conflicts_with = "request", required_unless_present_any = ["request", "unsigned"])]
+    pub(super) key: Vec<KeyPath>,
     #[command(flatten)]
     pub(super) what: What,
     /// What is paid: name of an asset of the policy.
@@ -79,6 +91,18 @@ pub(super) struct Sign {
     /// A payment; change is left out. REFERENCE names the withdrawal it pays.
     #[arg(long, requires = "asset", value_name = "DEST=AMOUNT[=REFERENCE]", value_parser = parse_output)]
     pub(super) output: Vec<Output>,
+    /// The withdrawal that pays DEST, an output of the transaction.
+    #[arg(long, requires_all = ["asset", "unsigned"], value_name = "DEST=REFERENCE", value_parser = parse_reference)]
+    pub(super) reference: Vec<(String, RequestId)>,
+    /// The accepted request this one is a variant of: another fee, or a cancellation.
+    #[arg(long, value_name = "ID", requires = "unsigned")]
+    pub(super) replaces: Option<RequestId>,
+    /// Asks what would happen and why; binds, spends and signs nothing.
+    #[arg(long, conflicts_with_all = ["receipt", "out"])]
+    pub(super) dry_run: bool,
+    /// Where the signed transaction goes instead of standard output.
+    #[arg(long, value_name = "FILE", requires = "unsigned")]
+    pub(super) out: Option<PathBuf>,
     /// RFC 3339; after it the token is not asked any more.
     #[arg(long, value_name = "TIME", conflicts_with = "request")]
     pub(super) expires_at: Option<String>,
@@ -109,6 +133,32 @@ pub(super) struct What {
     /// The whole request in JSON; - reads standard input.
     #[arg(long, value_name = "FILE")]
     pub(super) request: Option<PathBuf>,
+    /// The unsigned transaction as a PSBT, binary or base64; - reads standard input. Prints the signed transaction in
+    /// hexadecimal, or the PSBT in base64 where others have to sign too.
+    #[arg(long, value_name = "FILE", group = "unsigned")]
+    pub(super) psbt: Option<PathBuf>,
+    /// The unsigned transaction of Ethereum's kind in hexadecimal, or @FILE, or - for standard input. Prints the signed
+    /// transaction in hexadecimal.
+    #[arg(long, value_name = "HEX", group = "unsigned")]
+    pub(super) eip2718: Option<String>,
+}
+
+/// Lists the addresses of a key's children, or allocates further ones; each is derived here and compared.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  chancery-watcher addresses btc-hot --count 100 --after 99\n  chancery-watcher \
+                        addresses btc-hot --descriptors")]
+pub(super) struct Addresses {
+    /// A key with children.
+    pub(super) key: KeyLabel,
+    /// Allocates so many; without it those allocated are listed.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) count: Option<u32>,
+    /// Begins after this child. With --count it may be asked again: the same request gives the same addresses.
+    #[arg(long, value_name = "CHILD", value_parser = clap::value_parser!(u32).range(..=i64::from(LAST_CHILD)))]
+    pub(super) after: Option<u32>,
+    /// Prints a descriptor (BIP 380) for each, for the wallet that watches them.
+    #[arg(long)]
+    pub(super) descriptors: bool,
 }
 
 /// Verifies a receipt offline: that its entry is in the signer's log, and the signatures in it.
@@ -148,4 +198,10 @@ fn parse_output(text: &str) -> Result<Output, String> {
     let reference = parts.next().map(str::parse).transpose();
     let reference = reference.map_err(|error: appliance_wire::BadRequestId| format!("the reference is {error}"))?;
     Ok(Output { destination: destination.to_owned(), amount: parse_decimal(amount)?, reference })
+}
+
+fn parse_reference(text: &str) -> Result<(String, RequestId), String> {
+    let (destination, reference) = text.split_once('=').ok_or("write DEST=REFERENCE")?;
+    let reference = reference.parse().map_err(|error| format!("the reference is {error}"))?;
+    Ok((destination.to_owned(), reference))
 }

@@ -11,6 +11,8 @@ pub(super) enum Failure {
     Client(Box<Error>),
     /// What was verified is not valid.
     NotValid(String),
+    /// Arguments that do not fit together.
+    Usage(String),
     /// Anything else that failed.
     Failed(String),
 }
@@ -26,16 +28,21 @@ impl Failure {
         match self {
             Self::NotValid(_) => 3,
             Self::Failed(_) => 1,
+            Self::Usage(_) => 2,
             Self::Client(error) => match **error {
                 Error::Config(_) | Error::StateDamaged { .. } => 78,
                 Error::NotVerified { .. }
                 | Error::KeyChanged { .. }
+                | Error::ChainCodeChanged { .. }
                 | Error::Inconsistent { .. }
                 | Error::Checkpoint(_)
                 | Error::Receipt(_) => 3,
                 Error::Refused(_)
                 | Error::Transport(_)
                 | Error::Unexpected { .. }
+                | Error::Unsigned(_)
+                | Error::NotOurs { .. }
+                | Error::Unfinished { .. }
                 | Error::State { .. }
                 | Error::NoReceiptYet { .. } => 1,
             },
@@ -46,7 +53,7 @@ impl Failure {
     pub(super) fn text(&self) -> String {
         match self {
             Self::NotValid(why) => format!("NOT valid: {why}"),
-            Self::Failed(why) => why.clone(),
+            Self::Failed(why) | Self::Usage(why) => why.clone(),
             Self::Client(error) => {
                 let mut text = error.to_string();
                 let mut cause = error.source();

@@ -21,10 +21,13 @@ pub(super) fn limits_table(answer: &LimitsAnswer, bars: bool) -> String {
     table(&rows)
 }
 
-/// Seconds in the largest unit that divides them.
+/// Seconds in the largest unit that divides them; 0 stands for a limit without end.
 fn window(seconds: u64) -> String {
+    if seconds == 0 {
+        return "ever".to_owned();
+    }
     let units = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
-    let fits = |(size, _): &&(u64, &str)| seconds > 0 && seconds.is_multiple_of(*size);
+    let fits = |(size, _): &&(u64, &str)| seconds.is_multiple_of(*size);
     match units.iter().find(fits) {
         Some((size, name)) => format!("{} {name}", seconds / size),
         None => format!("{seconds} s"),
@@ -71,6 +74,6 @@ mod tests {
 
     #[test]
     fn windows_read_well() {
-        assert_eq!([86_400, 7_200, 60, 61, 0].map(window), ["1 d", "2 h", "1 min", "61 s", "0 s"]);
+        assert_eq!([86_400, 7_200, 60, 61, 0].map(window), ["1 d", "2 h", "1 min", "61 s", "ever"]);
     }
 }

@@ -1,4 +1,4 @@
-//! `sign`: one request, its signatures, its receipt.
+//! `sign`: one request, its signatures, its receipt. Transactions are signed by `sign_transaction`.
 
 use std::{
     fs,
@@ -6,11 +6,12 @@ use std::{
     path::Path,
 };
 
-use appliance_wire::{Item, Receipt, RequestStatus, SignatureAnswer, SignatureRequest, Transfer};
+use appliance_wire::{Item, Receipt, RequestId, RequestStatus, SignatureAnswer, SignatureRequest, Transfer};
 
 use super::{
     Shown,
     arguments::{Sign, What},
+    explain,
     failure::Failure,
     table::{row, table},
 };
@@ -18,19 +19,38 @@ use crate::Client;
 
 pub(super) async fn run(sign: &Sign, client: &Client) -> Result<Shown, Failure> {
     let request = request(sign)?;
-    let answer = client.sign(&sign.id, &request).await?;
+    let Some(id) = sign.id.as_ref().or(sign.named.as_ref()) else {
+        return Err(Failure::Usage("ID is missing".to_owned()));
+    };
+    if sign.dry_run {
+        return explain::run(client, id, &request).await;
+    }
+    let answer = client.sign(id, &request).await?;
     let mut shown = show(&answer)?;
-    if let Some(file) = &sign.receipt
-        && answer.status == RequestStatus::Signed
-    {
-        let receipt = client.wait_for_receipt(&sign.id, sign.deadline()).await.map_err(Failure::from);
-        match receipt.and_then(|receipt| write_receipt(file, &receipt)) {
-            Ok(()) => shown.text += &format!("receipt verified and written to {}\n", file.display()),
-            // The signatures are good all the same, so they are shown first.
-            Err(failure) => shown.failure = Some(failure),
-        }
+    if let Some(told) = receipt(sign, client, id, &answer, &mut shown).await {
+        shown.text += &told;
     }
     Ok(shown)
+}
+
+/// Waits for the receipt that was asked for and writes it; the line that says so. Signatures are good without it, so
+/// they are shown first.
+pub(super) async fn receipt(
+    sign: &Sign,
+    client: &Client,
+    id: &RequestId,
+    answer: &SignatureAnswer,
+    shown: &mut Shown,
+) -> Option<String> {
+    let file = sign.receipt.as_ref().filter(|_| answer.status == RequestStatus::Signed)?;
+    let receipt = client.wait_for_receipt(id, sign.deadline()).await.map_err(Failure::from);
+    match receipt.and_then(|receipt| write_receipt(file, &receipt)) {
+        Ok(()) => Some(format!("receipt verified and written to {}\n", file.display())),
+        Err(failure) => {
+            shown.failure = Some(failure);
+            None
+        }
+    }
 }
 
 /// The request of the arguments, or of the file they name.
@@ -40,7 +60,9 @@ pub(super) fn request(sign: &Sign) -> Result<SignatureRequest, Failure> {
         return serde_json::from_str(&text)
             .map_err(|error| Failure::Failed(format!("{} holds no signature request: {error}", file.display())));
     }
-    let Some(key) = &sign.key else { return Err(Failure::Failed("--key is missing".to_owned())) };
+    let [key] = sign.key.as_slice() else {
+        return Err(Failure::Usage("one --key signs digests and messages, no more".to_owned()));
+    };
     let What { digest, message, .. } = &sign.what;
     let digests = digest.iter().map(|digest| (Some(*digest), None));
     let messages = message.iter().map(|message| (None, Some(message.clone())));
@@ -89,12 +111,14 @@ pub(super) fn show(answer: &SignatureAnswer) -> Result<Shown, Failure> {
 
 /// Reads a file, or standard input where it is `-`.
 pub(super) fn read_text(file: &Path) -> Result<String, Failure> {
-    let mut text = String::new();
-    let read = if file == Path::new("-") {
-        io::stdin().read_to_string(&mut text).map(|_| text)
-    } else {
-        fs::read_to_string(file)
-    };
+    let failed = |error: String| Failure::Failed(format!("reading {}: {error}", file.display()));
+    String::from_utf8(read_bytes(file)?).map_err(|error| failed(error.to_string()))
+}
+
+/// Likewise, whatever is in it.
+pub(super) fn read_bytes(file: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let read = if file == Path::new("-") { io::stdin().read_to_end(&mut bytes).map(|_| bytes) } else { fs::read(file) };
     read.map_err(|error| Failure::Failed(format!("reading {}: {error}", file.display())))
 }
 

@@ -6,7 +6,9 @@ use appliance_wire::Receipt;
 use clap::CommandFactory;
 
 use super::*;
-use crate::testing::{TestLog, TestPki, TestServer, ecdsa_signature, serve_log};
+use crate::testing::{Seen, TestAnswer, TestLog, TestPki, TestServer, ecdsa_signature, serve_log};
+
+mod transaction;
 
 const DIGEST: &str = "0303030303030303030303030303030303030303030303030303030303030303";
 
@@ -72,6 +74,19 @@ fn wrong_usage_is_found_before_anything_is_asked() {
         "sign wd-1 --key k --digest DIGEST --asset BTC --output a=1=-b",
         "sign wd-1 --key k --request FILE",
         "sign wd-1 --request FILE --asset BTC",
+        "sign --key k --digest DIGEST",
+        "sign wd-1 --id wd-1 --psbt FILE",
+        "sign wd-1 --psbt FILE --eip2718 00",
+        "sign wd-1 --psbt FILE --digest DIGEST",
+        "sign wd-1 --psbt FILE --reference d=r",
+        "sign wd-1 --psbt FILE --asset BTC --reference d",
+        "sign wd-1 --psbt FILE --dry-run --out FILE",
+        "sign wd-1 --key k --digest DIGEST --replaces wd-0",
+        "sign wd-1 --key k --digest DIGEST --out FILE",
+        "addresses",
+        "addresses k/1",
+        "addresses k --count 0",
+        "addresses k --after 2147483648",
         "verify",
         "verify FILE --log-key nonsense",
         "freeze",
@@ -127,11 +142,19 @@ fn verify_says_what_was_proven_and_ends_with_3_where_nothing_was() {
 /// Writes `watcher.toml` and serves a log; the runtime must live as long as the server is asked.
 fn quick_start(folder: &std::path::Path) -> (tokio::runtime::Runtime, String) {
     let (log, ..) = receipt(folder);
+    serve(folder, move |seen| serve_log(seen, &log))
+}
+
+/// Likewise, with a signer of any kind.
+fn serve(
+    folder: &std::path::Path,
+    script: impl Fn(&Seen) -> TestAnswer + Send + Sync + 'static,
+) -> (tokio::runtime::Runtime, String) {
     let pki = TestPki::new();
     pki.write(folder);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let key = log.key.to_string();
-    let server = runtime.block_on(TestServer::start(&pki, &pki, &["http/1.1"], move |seen| serve_log(seen, &log)));
+    let key = TestLog::new().key.to_string();
+    let server = runtime.block_on(TestServer::start(&pki, &pki, &["http/1.1"], script));
     let url = server.config(folder).url;
     let text = format!(
         "url = \"{url}\"\nca = \"ca.crt\"\ncertificate = \"watcher.crt\"\nprivate_key = \"watcher.key\"\n\

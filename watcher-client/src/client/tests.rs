@@ -8,9 +8,11 @@ use crate::testing::{
     Seen, TestAnswer, TestLog, TestPki, TestServer, ecdsa_public_key, ecdsa_signature, keys_answer, signed_answer,
 };
 
+mod addresses;
 mod certificates;
 mod log;
 mod sign;
+mod transaction;
 
 const H1: &[&str] = &["http/1.1"];
 
@@ -34,7 +36,7 @@ impl Pair {
 }
 
 fn patient(config: &Config, seconds: u64) -> Client {
-    let options = Options { deadline: Duration::from_secs(seconds), on_retry: None };
+    let options = Options { deadline: Duration::from_secs(seconds), ..Options::default() };
     Client::with_options(config, options).unwrap()
 }
 
@@ -59,4 +61,6 @@ fn calls_may_be_spawned() {
     send(|client| async move { client.sign(&id(), &request(&[])).await });
     send(|client| async move { client.wait_for_receipt(&id(), Duration::ZERO).await });
     send(|client| async move { client.checkpoint().await });
+    send(|client| async move { client.list_addresses(&"k".parse().unwrap(), None).await });
+    send(|client| async move { client.owners(&crate::Unsigned::psbt(b"").unwrap(), &[]).await });
 }

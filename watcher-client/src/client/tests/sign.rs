@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::testing::child_signature;
 
 /// Answers the keys, and the `PUT`s by `puts`, which gets their count from 0.
 async fn signer(puts: impl Fn(usize) -> TestAnswer + Send + Sync + 'static) -> Pair {
@@ -133,23 +134,31 @@ async fn a_key_that_changed_is_an_alarm_also_for_the_next_client() {
 }
 
 #[tokio::test]
-async fn a_child_is_remembered_once_its_signature_verified() {
+async fn only_a_child_with_a_chain_code_is_believed_and_it_is_derived_here() {
     let child = SignatureRequest {
         items: vec![Item { key: "btc-hot/7".parse().unwrap(), digest: Some(Digest([3; 32])), message: None }],
         ..request(&[])
     };
-    let pair = signer(|count| match count {
-        0 => TestAnswer::json(&signed(vec![ItemSignature {
-            public_key: ecdsa_public_key(9).to_string(),
-            ..ecdsa_signature(2, "btc-hot/7", [3; 32])
-        }])),
-        1 => TestAnswer::json(&signed(vec![ecdsa_signature(2, "btc-hot/7", [3; 32])])),
-        _ => TestAnswer::json(&signed(vec![ecdsa_signature(3, "btc-hot/7", [3; 32])])),
-    })
-    .await;
-    assert!(matches!(pair.client.sign(&id(), &child).await, Err(Error::NotVerified { .. })));
-    pair.client.sign(&id(), &child).await.unwrap();
-    assert!(matches!(pair.client.sign(&id(), &child).await, Err(Error::KeyChanged { .. })));
+    for (chain_code, seed, wanted) in [
+        (Some(crate::testing::chain_code(1).to_hex()), 1, None),
+        (Some(crate::testing::chain_code(1).to_hex()), 2, Some("ALARM: key \"btc-hot/7\"")),
+        (None, 1, Some("no chain code of btc-hot")),
+    ] {
+        let pair = Pair::start(move |seen| match seen.line.as_str() {
+            "GET /v1/keys" => {
+                let mut keys = keys_answer(1);
+                keys.keys[0].chain_code = chain_code.clone();
+                TestAnswer::json(&keys)
+            }
+            _ => TestAnswer::json(&signed(vec![child_signature(seed, "btc-hot", 7, Digest([3; 32]))])),
+        })
+        .await;
+        let told = pair.client.sign(&id(), &child).await.map_err(|error| error.to_string());
+        match wanted {
+            None => assert_eq!(told.unwrap().status, RequestStatus::Signed),
+            Some(wanted) => assert!(told.as_ref().unwrap_err().contains(wanted), "{told:?}"),
+        }
+    }
 }
 
 #[tokio::test]
