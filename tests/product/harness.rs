@@ -4,11 +4,15 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Failed, Trial};
 
+pub(crate) mod anvil;
 pub(crate) mod body;
 pub(crate) mod installation;
+pub(crate) mod litecoind;
 pub(crate) mod load;
+pub(crate) mod rpc;
 pub(crate) mod running;
 pub(crate) mod watcher;
+pub(crate) mod watcher_program;
 pub(crate) mod wire;
 
 pub(crate) use installation::Installation;

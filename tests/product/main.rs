@@ -13,11 +13,13 @@ mod bad_input;
 mod certificates;
 mod crash;
 mod durability;
+mod ethereum;
 mod freeze;
 mod harness;
 mod idempotency;
 mod keys;
 mod limits;
+mod litecoin;
 mod monitoring;
 mod operator_cli;
 mod problem_codes;
@@ -38,10 +40,12 @@ fn main() -> ExitCode {
         certificates::trials(),
         crash::trials(),
         durability::trials(),
+        ethereum::trials(),
         freeze::trials(),
         idempotency::trials(),
         keys::trials(),
         limits::trials(),
+        litecoin::trials(),
         monitoring::trials(),
         operator_cli::trials(),
         problem_codes::trials(),

@@ -10,6 +10,7 @@ use crate::harness::{
     body::{DESTINATION, digest, payment},
     eventually, trial,
     watcher::Watcher,
+    watcher_program::run,
 };
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -20,14 +21,6 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("watcher_cli::refuses_another_log_under_the_name_of_the_one_it_knows", other_log),
         trial("watcher_cli::ends_with_the_exit_status_of_what_went_wrong", exit_statuses),
     ]
-}
-
-/// Exit status, stdout, stderr.
-fn run(installation: &Installation, arguments: &[&str]) -> (i32, String, String) {
-    let arguments = [arguments, &["--config", "watcher.toml"]].concat();
-    let output = installation.command("chancery-watcher", &arguments).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
 fn good(installation: &Installation, arguments: &[&str]) -> String {
