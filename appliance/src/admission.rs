@@ -247,9 +247,11 @@ fn limit_exceeded(policy: &Policy, spent: &Spent, moment: Moment) -> Refusal {
     });
     let what_to_do = match frees_at {
         Some(at) => format!("enough is free again at {at}"),
+        None if limit.is_lifetime() => "it never frees: have the limit raised".to_owned(),
         None => "this request is over the whole limit: split it, or have the limit raised".to_owned(),
     };
-    let detail = format!("limit \"{}\" has {remaining} {unit} left in its window: {what_to_do}", limit.name);
+    let window = if limit.is_lifetime() { "for its lifetime" } else { "in its window" };
+    let detail = format!("limit \"{}\" has {remaining} {unit} left {window}: {what_to_do}", limit.name);
     let mut refusal = Refusal::new(ProblemCode::LimitExceeded, detail);
     refusal.problem.limit = Some(limit.name.clone());
     refusal.problem.remaining = Some(remaining.as_str().to_owned());

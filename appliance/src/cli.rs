@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 mod audit;
 mod check;
+mod explain;
 mod freeze;
 mod output;
 mod policy;
@@ -46,6 +47,9 @@ enum Command {
     /// Ends a freeze (profile development; elsewhere it takes officers).
     #[command(after_help = "Example: chancery unfreeze --all --reason 'drill over'")]
     Unfreeze(freeze::What),
+    /// Tells what a watcher's request would come to now, rule by rule; it leaves no trace.
+    #[command(after_help = "Example: chancery explain request.json --watcher btc-watcher --config chancery.toml")]
+    Explain(explain::Explain),
     /// What may be signed.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
@@ -75,6 +79,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Status => status::run(&config, json),
         Command::Freeze(what) => freeze::run(&config, &what, freeze::Change::Freeze, json),
         Command::Unfreeze(what) => freeze::run(&config, &what, freeze::Change::Unfreeze, json),
+        Command::Explain(explain) => explain::run(&config, &explain, json),
         Command::Policy(command) => policy::run(&config, command, json),
         Command::Audit(command) => audit::run(&config, command, json),
     };

@@ -99,6 +99,16 @@ fn run_verify(config: &Path, arguments: &Verify, as_json: bool) -> Result<(), Fa
                     verification.signatures,
                     verification.checkpoint.map_or_else(|| "none yet".to_owned(), |size| size.to_string()),
                 ));
+                print(format!(
+                    "{} transactions read again and {} addresses derived again",
+                    verification.evidence, verification.addresses
+                ));
+                if verification.evidence_missing > 0 {
+                    print(format!(
+                        "{} transactions are no longer in evidence/: what was decided on them rests on the entries alone",
+                        verification.evidence_missing
+                    ));
+                }
                 print(format!("root {}\nlog key {}", verification.root, verification.log_key));
             }
             Ok(())

@@ -1,6 +1,7 @@
-//! `chancery policy check|exposure|install`.
+//! `chancery policy check|exposure|replay|install`.
 
 mod exposure;
+mod replay;
 
 use std::{fs, path::Path, path::PathBuf};
 
@@ -30,6 +31,12 @@ pub(super) enum PolicyCommand {
         /// The policy.
         file: PathBuf,
     },
+    /// Replays the audit log under a policy and lists each decision that would be another.
+    #[command(after_help = "Example: chancery policy replay candidate.toml --config chancery.toml")]
+    Replay {
+        /// The policy.
+        file: PathBuf,
+    },
     /// Installs a policy (profile development; elsewhere it takes officers).
     #[command(after_help = "Example: chancery policy install policy.toml --config chancery.toml")]
     Install {
@@ -45,6 +52,7 @@ pub(super) fn run(config: &Path, command: PolicyCommand, json: bool) -> Result<(
     match command {
         PolicyCommand::Check { file } => check(&file, json),
         PolicyCommand::Exposure { file } => exposure::run(&file, json),
+        PolicyCommand::Replay { file } => replay::run(config, &file, json),
         PolicyCommand::Install { file, genesis: true } => begin(config, &file, json),
         PolicyCommand::Install { file, genesis: false } => install(config, &file, json),
     }

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use appliance_wire::{RequestStatus, SignatureAnswer};
+use appliance_wire::{ProblemCode, RequestStatus, SignatureAnswer};
 use bytes::Bytes;
 use hsm_types::PublicKey;
 use tokio::sync::watch;
@@ -52,7 +52,7 @@ impl Operations {
         });
         match tokio::time::timeout(LONGEST_ANSWER, task).await {
             Ok(Ok(reply)) => reply,
-            Ok(Err(_)) => Err(Refusal::new(appliance_wire::ProblemCode::Internal, "the request ended in a fault")),
+            Ok(Err(_)) => Err(Refusal::new(ProblemCode::Internal, "the request ended in a fault")),
             Err(_) => self.still_at_it(&peer, &request_id),
         }
     }
@@ -67,13 +67,19 @@ impl Operations {
         let reply = match self.audit.look_up(&principal, &command)? {
             LookUp::Answered(standing) => Ok(reply(request_id, standing)), // a stored result needs only the log, for ever
             LookUp::Bound => self.decide_and_sign(request_id, &principal, command, Facts::default()).await,
-            LookUp::New => match self.establish(&principal, &command).await {
+            LookUp::New => match self.establish(&watcher, &command) {
                 Ok(facts) => self.decide_and_sign(request_id, &principal, command, facts).await,
                 Err(refusal) => Err(self.audit.deny(&principal, &command, refusal).await),
             },
         };
         drop(under_way);
 
+        if let Err(refusal) = &reply
+            && refusal.code() == ProblemCode::DigestMismatch
+        {
+            // An attack or a broken watcher, and never quiet.
+            tracing::error!(watcher, request_id, detail = refusal.problem.detail, "a digest is not its transaction's");
+        }
         self.freezes.check(&watcher, &key)?; // nothing frozen leaves, stored or fresh
         if matches!(reply, Ok(SignReply::Signed(_))) {
             self.metrics.request_signed();
@@ -82,15 +88,11 @@ impl Operations {
     }
 
     /// What the request is known to pay. Evidence is read on a thread where it may take its time.
-    pub(super) async fn establish(&self, principal: &Principal, command: &SignCommand) -> Result<Facts, Refusal> {
+    pub(super) fn establish(&self, watcher: &str, command: &SignCommand) -> Result<Facts, Refusal> {
         let (policy, family) = (self.audit.policy(), self.tokens.family(&command.key));
-        let establish = |watcher: &str, command: &SignCommand| {
-            evidence::establish(&policy, watcher, command, &|child| family_key(family.as_ref(), child))
-        };
-        if command.request.evidence.is_none() {
-            return establish(principal.watcher(), command);
-        }
-        tokio::task::block_in_place(|| establish(principal.watcher(), command))
+        let public_key = |child| family_key(family.as_ref(), child);
+        let establish = || evidence::establish(&policy, watcher, command, &public_key);
+        if command.request.evidence.is_some() { tokio::task::block_in_place(establish) } else { establish() }
     }
 
     /// The way from facts to signatures.
@@ -147,7 +149,7 @@ async fn follow(mut outcome: watch::Receiver<Option<Attempt>>) -> Result<Bytes, 
         Ok(Some(Attempt::Refused(refusal))) => Err(refusal.clone()),
         Ok(None) | Err(_) => {
             let detail = "the attempt under way ended without an outcome: put the same request again";
-            Err(Refusal::new(appliance_wire::ProblemCode::TokenUnavailable, detail).retry_after(LOOK_AGAIN_AFTER_S))
+            Err(Refusal::new(ProblemCode::TokenUnavailable, detail).retry_after(LOOK_AGAIN_AFTER_S))
         }
     }
 }

@@ -11,7 +11,7 @@ use axum::{
     routing::{get, post},
 };
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -83,6 +83,7 @@ fn router(operations: Arc<Operations>, limits: &Limits) -> Router {
         .route("/freeze", post(freeze))
         .route("/unfreeze", post(unfreeze))
         .route("/policy", post(install_policy))
+        .route("/explain", post(explain))
         .with_state(Api { operations, bodies: Bodies::new(limits) });
     finished(routes, move |code| refusals.count_refusal(code))
 }
@@ -100,6 +101,15 @@ struct Change {
 #[serde(deny_unknown_fields)]
 struct Document {
     document: String,
+}
+
+/// Body of `POST /explain`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Explain {
+    watcher: String,
+    request_id: String,
+    request: Value,
 }
 
 async fn status(State(api): State<Api>) -> Response {
@@ -121,6 +131,12 @@ async fn unfreeze(State(api): State<Api>, request: Request) -> Answer {
 async fn install_policy(State(api): State<Api>, request: Request) -> Answer {
     let Document { document } = parse(&api.bodies.read(request).await?)?;
     Ok(json(&api.operations.install_policy(document).await?))
+}
+
+async fn explain(State(api): State<Api>, request: Request) -> Answer {
+    let Explain { watcher, request_id, request } = parse(&api.bodies.read(request).await?)?;
+    let body = request.to_string();
+    Ok(json(&api.operations.explain_for(&watcher, &request_id, body.as_bytes()).await?))
 }
 
 #[cfg(test)]

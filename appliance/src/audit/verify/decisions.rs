@@ -40,6 +40,10 @@ impl Auditor {
         let mut command = command.clone();
         let data = STANDARD.encode(bytes);
         command.request.evidence = Some(Evidence { format: transaction.format.clone(), data });
+        let content = command.request.content().map_err(|error| error.to_string())?;
+        if content != accepted.content {
+            return Err("its content is not that of its items, transfer and evidence".to_owned());
+        }
         let policy = self.state.policy.clone().ok_or("no policy is in force")?;
         let family = self.family(&accepted.key)?;
         let public_key = |child| family.public_key(child).map_err(|error| error.to_string());

@@ -164,5 +164,11 @@ pub(in crate::audit) fn command_of(accepted: &Accepted) -> Result<SignCommand, R
         expires_at: accepted.expires_at.clone(),
     };
     let body = serde_json::to_vec(&request).map_err(Refusal::log_unavailable)?;
-    SignCommand::decode(accepted.request_id.as_str(), &body)
+    let mut command = SignCommand::decode(accepted.request_id.as_str(), &body)?;
+    if accepted.transaction.is_some() {
+        // The evidence is kept elsewhere, so the content cannot be computed here.
+        command.content.clone_from(&accepted.content);
+        command.request.replaces = accepted.variant.as_ref().map(|variant| variant.replaces.clone());
+    }
+    Ok(command)
 }

@@ -39,7 +39,7 @@ fn serve(socket: &Path, stop: &CancellationToken) -> tokio::task::JoinHandle<()>
     tokio::spawn(admin.serve_router(finished(routes, |_| {}), stop.clone()))
 }
 
-fn change(what: &serde_json::Value) -> Option<serde_json::Value> {
+fn change(what: &Value) -> Option<Value> {
     Some(json!({ "what": what, "reason": "drill" }))
 }
 
