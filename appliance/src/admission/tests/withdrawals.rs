@@ -260,6 +260,14 @@ proptest! {
         game.check(&newest);
         let signed: Vec<_> = game.accepted.iter().filter(|(index, _)| game.signed.contains(index)).take(12).collect();
         game.check(&signed);
+        // What a transaction uses up belongs to one withdrawal for ever.
+        let mut holders = BTreeMap::new();
+        for (index, ask) in &game.accepted {
+            let withdrawal = withdrawal_of(*index, &game.entry(*index));
+            for hold in &ask.holds {
+                prop_assert_eq!(*holders.entry(*hold).or_insert(withdrawal), withdrawal);
+            }
+        }
         // A reference pays one destination one amount, of one withdrawal.
         let mut references = BTreeMap::new();
         for (index, ask) in &game.accepted {
@@ -304,6 +312,29 @@ fn a_variant_spends_what_all_variants_spend_and_pays_no_more() {
     assert_eq!(decided(&mut world, &plain(4, &[3], &pay(1), 1, Some(9))), "unknown-request -");
     // 500 and the largest fee of 40: once, for the whole withdrawal.
     assert_eq!(world.state.usage.used(0, "", 0).0, Amount::from_units(540));
+}
+
+#[test]
+fn a_variant_takes_nothing_from_another_withdrawal() {
+    let mut world = World::under(VAULT);
+    assert_eq!(decided(&mut world, &plain(0, &[0], &[(0, 5)], 1, None)), "accepted");
+    assert_eq!(decided(&mut world, &plain(1, &[1], &[(0, 5)], 1, None)), "accepted");
+    assert_eq!(decided(&mut world, &plain(2, &[0, 1], &[(0, 5)], 1, Some(0))), "input-reserved -");
+    assert_eq!(decided(&mut world, &plain(2, &[0, 2], &[(0, 5)], 1, Some(0))), "accepted");
+}
+
+#[test]
+fn what_comes_back_from_scripts_of_others_is_a_payment() {
+    let mut world = World::under(VAULT);
+    for (id, change_to, changes) in [(0, ChangeTo::Nobody, 0), (1, ChangeTo::Address(SECOND.to_owned()), 1)] {
+        let ask = plain(id, &[id as u8], &[(1, 5)], 1, None);
+        let command = ask.command();
+        let mut facts = ask.facts(None);
+        facts.transaction.as_mut().unwrap().change_to = change_to;
+        let Decision::Accepted(accepted) = world.decide_on(&command, &facts) else { panic!("refused") };
+        // The key's own address gets 1,000 in both; where it is no change, the limits count it.
+        assert_eq!((accepted.change.len(), accepted.payments.len()), (changes, 2 - changes));
+    }
 }
 
 #[test]

@@ -1,10 +1,10 @@
-//! One withdrawal, from the key to the receipt, against a running quickstart:
+//! Two withdrawals, from the key to the receipt, against a running quickstart:
 //!
 //! ```sh
 //! cargo run --example withdrawal -- var/quickstart
 //! ```
 //!
-//! It pays 0.1 BTC of a made-up deposit, so nothing is broadcast; but the transaction is real, and Bitcoin Core's own
+//! Each pays 0.1 BTC of a made-up deposit, so nothing is broadcast; but the transaction is real, and Bitcoin Core's own
 //! script code is the judge of it.
 
 use std::{
@@ -23,6 +23,8 @@ use bitcoin::{
 use clap::Parser;
 use hsm_types::{Algorithm, Digest};
 use watcher_client::{Client, Config, verify_receipt};
+
+mod vault;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -118,7 +120,7 @@ async fn withdraw(arguments: &Arguments) -> Result<()> {
     fs::write(&file, serde_json::to_string_pretty(&receipt)? + "\n")?;
     let (index, size) = (proven.entry.index, proven.checkpoint.size());
     step.done(format!("the receipt in {} proves entry {index} in a log of {size}", file.display()));
-    Ok(())
+    vault::withdraw(&client, &arguments.directory, tag).await
 }
 
 /// The public key of `btc-hot`, which must be one for digests that come with the watcher's word.
@@ -151,15 +153,20 @@ fn customer_address(tag: u64) -> Result<Address> {
 
 /// Pays the customer out of the deposit, and the rest back to us.
 fn spend(deposit: &Transaction, customer: &Address, ours: &Address) -> Transaction {
+    let payment = TxOut { value: WITHDRAWAL, script_pubkey: customer.script_pubkey() };
+    let change = TxOut { value: DEPOSIT - WITHDRAWAL - FEE, script_pubkey: ours.script_pubkey() };
+    spending(deposit, vec![payment, change])
+}
+
+/// Spends the deposit for these outputs.
+fn spending(deposit: &Transaction, outputs: Vec<TxOut>) -> Transaction {
     let input = TxIn {
         previous_output: OutPoint::new(deposit.compute_txid(), 0),
         script_sig: ScriptBuf::new(),
         sequence: Sequence::ENABLE_RBF_NO_LOCKTIME,
         witness: Witness::new(),
     };
-    let payment = TxOut { value: WITHDRAWAL, script_pubkey: customer.script_pubkey() };
-    let change = TxOut { value: DEPOSIT - WITHDRAWAL - FEE, script_pubkey: ours.script_pubkey() };
-    transaction_of(input, vec![payment, change])
+    transaction_of(input, outputs)
 }
 
 fn transaction_of(input: TxIn, output: Vec<TxOut>) -> Transaction {
