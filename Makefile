@@ -15,7 +15,9 @@ QUICKSTART ?= var/quickstart
 quickstart-flags = $(if $(filter 1,$(ONCE)),--once) $(if $(WATCHER_PORT),--watcher-port $(WATCHER_PORT)) \
 	$(if $(MONITOR_PORT),--monitor-port $(MONITOR_PORT))
 
-.PHONY: help quickstart test check bench docs clean-quickstart programs
+FUZZ_SECONDS ?= 60
+
+.PHONY: help quickstart test check bench fuzz docs clean-quickstart programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +50,13 @@ bench: ## signatures a second, end to end, one line a measurement
 	@.ci/prerequisites
 	@export SOFTHSM2_MODULE="$$(.ci/prerequisites --softhsm)"; \
 	exec $(CARGO) bench -p integration-tests --bench end_to_end
+
+# On the stable compiler: coverage is instrumented all the same, and the code has no unsafe for a sanitizer to watch.
+fuzz: ## each fuzz target for FUZZ_SECONDS (needs `cargo install cargo-fuzz --locked`)
+	@cd appliance/wire/fuzz && $(CARGO) run --quiet --bin seeds corpus
+	@cd appliance/wire/fuzz && for target in psbt eip2718 request; do \
+		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run -s none $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=65536; \
+	done
 
 docs: ## the crates' documentation, and the book where mdbook is installed
 	$(CARGO) doc --workspace --no-deps

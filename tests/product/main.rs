@@ -22,6 +22,7 @@ mod limits;
 mod litecoin;
 mod monitoring;
 mod operator_cli;
+mod policy_tools;
 mod problem_codes;
 mod proofs;
 mod secrets;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         litecoin::trials(),
         monitoring::trials(),
         operator_cli::trials(),
+        policy_tools::trials(),
         problem_codes::trials(),
         proofs::trials(),
         secrets::trials(),

@@ -292,7 +292,10 @@ fn usage() {
         &["freeze"],
         &["unfreeze"],
         &["policy", "check"],
+        &["policy", "exposure"],
+        &["policy", "replay"],
         &["policy", "install"],
+        &["explain"],
         &["audit", "verify"],
         &["audit", "show"],
     ] {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     Failure,
-    output::{print, print_json},
+    output::{escape, print, print_json},
 };
 use crate::{
     audit::{Subject, verify},
@@ -148,18 +148,21 @@ fn summary(entry: &Value) -> String {
     };
     let what = &entry["what"];
     let what = [&what["scope"], &what["name"]].map(|part| part.as_str().map(escape).unwrap_or_default()).join(" ");
-    let about = ["watcher", "request_id", "code", "name", "by", "reason", "detail", "version", "origin"];
+    let about = [
+        "watcher",
+        "request_id",
+        "key",
+        "first",
+        "count",
+        "code",
+        "name",
+        "by",
+        "reason",
+        "detail",
+        "version",
+        "origin",
+    ];
     let about = about.into_iter().map(text).chain([what.trim().to_owned()]);
     let about: Vec<String> = about.filter(|text| !text.is_empty()).collect();
     format!("{:>8}  {}  {:<9} {}", text("index"), text("time"), text("kind"), about.join("  "))
-}
-
-/// Text of others: a terminal must not obey what a log quotes, nor be made to show it in another order.
-fn escape(text: &str) -> String {
-    let reorders = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() || reorders(c) { escaped.extend(c.escape_unicode()) } else { escaped.push(c) }
-    }
-    escaped
 }

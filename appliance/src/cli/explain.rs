@@ -59,7 +59,7 @@ fn text(told: &Explanation) -> String {
         (ExplainedOutcome::Refuse, Some(problem)) => format!("would be refused: {}", problem.detail),
         (ExplainedOutcome::Refuse, None) => "would be refused".to_owned(),
     };
-    let mut lines = vec![format!("{} {outcome}", told.request_id)];
+    let mut lines = vec![format!("the request {outcome}")];
     lines.extend(told.payments.iter().flat_map(payment));
     let to = |amount: &appliance_wire::ExplainedAmount| {
         let destination = amount.destination.as_ref().map(|destination| format!(" to {destination}"));

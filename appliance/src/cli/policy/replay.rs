@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use super::{
     super::{
         Failure,
-        output::{print, print_json},
+        output::{escape, print, print_json},
     },
     read,
 };
@@ -46,8 +46,8 @@ fn text(replay: &Replay) -> String {
                 flip.time,
                 flip.watcher,
                 flip.request_id,
-                flip.was.escape_debug(),
-                flip.would_be.escape_debug()
+                escape(&flip.was),
+                escape(&flip.would_be)
             )
         })
         .collect();
