@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
+mod bad_evidence;
 mod bad_input;
 mod certificates;
 mod crash;
@@ -30,13 +31,16 @@ mod shape;
 mod tamper;
 mod the_way;
 mod token_gone;
+mod verified;
 mod watcher_cli;
+mod withdrawals;
 
 fn main() -> ExitCode {
     if let Some(code) = harness::program() {
         return code;
     }
     let trials: Vec<Trial> = [
+        bad_evidence::trials(),
         bad_input::trials(),
         certificates::trials(),
         crash::trials(),
@@ -57,7 +61,9 @@ fn main() -> ExitCode {
         tamper::trials(),
         the_way::trials(),
         token_gone::trials(),
+        verified::trials(),
         watcher_cli::trials(),
+        withdrawals::trials(),
     ]
     .into_iter()
     .flatten()

@@ -32,13 +32,13 @@ fn unplug(installation: &Installation) {
     fs::rename(installation.path("token/objects"), installation.path("token/away")).unwrap();
 }
 
-fn plug_in(installation: &Installation) {
+pub(crate) fn plug_in(installation: &Installation) {
     fs::rename(installation.path("token/away"), installation.path("token/objects")).unwrap();
 }
 
 /// Puts the requests so that all of them are accepted and then the token is gone: the worker stands still from before the
 /// first, and ends when the token is out. Returns the answers.
-fn lose_the_token_after_acceptance(
+pub(crate) fn lose_the_token_after_acceptance(
     installation: &Installation,
     watcher: &Watcher,
     requests: Vec<(String, Value)>,
