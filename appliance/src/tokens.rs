@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, PoisonError, RwLock},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use appliance_wire::{KeyEntry, LogKey, UnsignedCheckpoint};
@@ -23,6 +23,8 @@ use crate::{
 };
 
 mod family;
+mod holding;
+mod load;
 mod refused_pin;
 mod supervisor;
 mod token;
@@ -31,14 +33,13 @@ pub use family::Family;
 pub use token::{Token, TokenState};
 
 use family::Item;
+use holding::Found;
 
 /// Label of the log key in the token that holds it.
 pub const LOG_KEY: &str = "chancery-log";
 /// Label of the key self-tests sign with. No policy can name it.
 pub const SELF_TEST_KEY: &str = "chancery-self-test";
 
-/// After this a call is given up and its worker ended.
-const CALL_DEADLINE: Duration = Duration::from_secs(60);
 const RETRY_AFTER_S: u64 = 2;
 
 /// All tokens, and the keys known to be in them.
@@ -69,11 +70,10 @@ impl Ring {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).get(label).cloned()
     }
 
-    /// Keys pinned for one token.
-    pub(crate) fn of_token(&self, token: &str) -> Vec<(KeyLabel, Family)> {
+    /// Every key of the log.
+    pub(crate) fn all(&self) -> Vec<(KeyLabel, RingKey)> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        let keys = keys.iter().filter(|(_, key)| key.token == token);
-        keys.map(|(label, key)| (label.clone(), key.family.clone())).collect()
+        keys.iter().map(|(label, key)| (label.clone(), key.clone())).collect()
     }
 }
 
@@ -124,19 +124,70 @@ impl Tokens {
         self.tokens.get(name)
     }
 
+    /// Looks in every open token for keys that came into the log since it was opened: a key may be in several.
+    pub async fn find(&self, keys: &[KeyLabel]) {
+        for token in self.tokens.values() {
+            let Some(up) = token.worker() else { continue };
+            for label in keys {
+                let Some(key) = self.ring.key(label) else { continue };
+                let public_key = match call(token, Request::PublicKey(label.clone()), 1).await {
+                    Ok(Response::PublicKey(public_key)) => Ok(public_key),
+                    Ok(_) => Err(nonsense()),
+                    Err(error) => Err(error),
+                };
+                let chain_code = match (&key.family.chain_code, &public_key) {
+                    (Some(_), Ok(_)) => match call(token, Request::ChainCode(label.clone()), 1).await {
+                        Ok(Response::ChainCode(chain_code)) => Some(Ok(chain_code)),
+                        Ok(_) => Some(Err(nonsense())),
+                        Err(error) => Some(Err(error)),
+                    },
+                    _ => None,
+                };
+                if let Some(fit) = (Found { public_key, chain_code }).judge(&key.family, key.token == token.name()) {
+                    up.note(label.clone(), fit);
+                }
+            }
+        }
+    }
+
     /// Whether a signature with this key can be asked for now.
     ///
     /// # Errors
     /// Why not; nothing was asked.
     pub fn ready(&self, key: &KeyLabel) -> Result<(), Failure> {
-        self.token_of(key)?.1.ready(key).map_err(not_sent)
+        self.able(key, 1).map(|_| ())
     }
 
-    /// Why a signature with this key cannot be asked for now, where it is a key of the log and its token is down.
+    /// Why a signature with this key cannot be asked for now, where it is a key of the log and no token can serve it.
     #[must_use]
     pub fn down(&self, key: &KeyLabel) -> Option<Failure> {
-        let token = self.tokens.get(&self.ring.key(key)?.token)?;
-        token.ready(key).err().map(not_sent)
+        self.ring.key(key)?;
+        self.able(key, 1).err()
+    }
+
+    /// The tokens that can sign with the key now; in front the one that is expected to be done first.
+    fn able(&self, key: &KeyLabel, signatures: usize) -> Result<Vec<&Arc<Token>>, Failure> {
+        let home = self.ring.key(key).ok_or_else(|| not_sent(format!("key {key} has no entry in the log")))?.token;
+        let mut able: Vec<&Arc<Token>> = self.tokens.values().filter(|token| token.ready(key).is_ok()).collect();
+        if able.is_empty() {
+            let missing = || format!("token {home} of key {key} is not configured");
+            let reason =
+                self.tokens.get(&home).map_or_else(missing, |token| token.ready(key).err().unwrap_or_default());
+            return Err(not_sent(reason));
+        }
+        able.sort_by_key(|token| token.load.expected(signatures));
+        Ok(able)
+    }
+
+    /// Names of the tokens that hold the key, fit or not, as far as is known: of those that are open, and the one in
+    /// which it was found first.
+    #[must_use]
+    pub fn homes(&self, key: &KeyLabel) -> Vec<String> {
+        let first = self.ring.key(key).map(|key| key.token);
+        let holds = |token: &&Arc<Token>| {
+            first.as_deref() == Some(token.name()) || token.worker().is_some_and(|up| up.holds(key).is_some())
+        };
+        self.tokens.values().filter(holds).map(|token| token.name().to_owned()).collect()
     }
 
     /// The key of this name as the log pins it, with what its children are derived with.
@@ -151,21 +202,47 @@ impl Tokens {
     /// # Errors
     /// No signature was released, though one may exist ([`Failure::outcome_unknown`]).
     pub async fn sign(&self, intent: &Intent) -> Result<VerifiedSignatures, Failure> {
-        let (ring_key, token) = self.token_of(intent.signing_key())?;
-        token.ready(intent.signing_key()).map_err(not_sent)?;
+        let key = intent.signing_key();
+        let ring_key = self.ring.key(key).ok_or_else(|| not_sent(format!("key {key} has no entry in the log")))?;
+        let able = self.able(key, intent.inputs().len())?;
         // The last look before the device: a freeze that came meanwhile wins.
         if self.freezes.check(intent.watcher(), intent.signing_key()).is_err() {
             return Err(not_sent("it was frozen before the token was asked".to_owned()));
         }
         let items = items(&ring_key, intent)?;
+        let mut failed = None;
+        for token in able {
+            match self.sign_with(token, key, &ring_key, &items).await {
+                Ok(verified) => return VerifiedSignatures::of(intent, verified),
+                // It may have signed: what goes on from here is another attempt, and recorded as one.
+                Err(failure) if failure.outcome_unknown => return Err(failure),
+                // It was asked nothing, so the next may be.
+                Err(failure) => failed = Some(failure),
+            }
+        }
+        Err(failed.unwrap_or_else(|| not_sent(format!("no token holds key {key}"))))
+    }
+
+    async fn sign_with(
+        &self,
+        token: &Token,
+        key: &KeyLabel,
+        ring_key: &RingKey,
+        items: &[Item<'_>],
+    ) -> Result<Vec<(VerifiedSignature, Vec<u8>)>, Failure> {
         let started = Instant::now();
-        let raw = sign_in(token, intent.signing_key(), items.iter().map(Item::to_sign).collect()).await?;
+        let under_way = token.load.begin(items.len());
+        let raw = sign_in(token, key, items.iter().map(Item::to_sign).collect()).await?;
+        under_way.done();
         self.metrics.token_signed(token.name(), raw.len() as u64, started.elapsed());
-        let verified = verify(&ring_key, &items, &raw).inspect_err(|failure| {
+        verify(ring_key, items, &raw).inspect_err(|failure| {
             self.metrics.wrong_signature(token.name());
-            tracing::error!(token = token.name(), key = %intent.signing_key(), reason = failure.reason, "a wrong signature");
-        })?;
-        VerifiedSignatures::of(intent, verified)
+            tracing::error!(token = token.name(), %key, reason = failure.reason, "a wrong signature");
+            // A token that lies costs its worker: it proves itself anew before it is asked again.
+            if let Some(worker) = token.worker() {
+                worker.kill();
+            }
+        })
     }
 
     /// Signs a checkpoint with the log key of `token`.
@@ -207,10 +284,10 @@ impl Tokens {
     /// There is none, or it may not serve.
     pub async fn public_key(&self, token: &str, label: &KeyLabel) -> Result<PublicKey, String> {
         let token = self.tokens.get(token).ok_or_else(|| format!("no token is called {token}"))?;
-        match call(token, Request::PublicKey(label.clone())).await {
+        match call(token, Request::PublicKey(label.clone()), 1).await {
             Ok(Response::PublicKey(public_key)) => Ok(public_key),
-            Ok(_) => Err("the worker answered something else".to_owned()),
-            Err(failure) => Err(failure.reason),
+            Ok(_) => Err(nonsense().to_string()),
+            Err(error) => Err(error.to_string()),
         }
     }
 
@@ -220,18 +297,11 @@ impl Tokens {
     /// There are two, or what is there may not be used.
     pub async fn chain_code(&self, token: &str, label: &KeyLabel) -> Result<Option<ChainCode>, String> {
         let token = self.tokens.get(token).ok_or_else(|| format!("no token is called {token}"))?;
-        match call(token, Request::ChainCode(label.clone())).await {
+        match call(token, Request::ChainCode(label.clone()), 1).await {
             Ok(Response::ChainCode(chain_code)) => Ok(chain_code),
-            Ok(_) => Err("the worker answered something else".to_owned()),
-            Err(failure) => Err(failure.reason),
+            Ok(_) => Err(nonsense().to_string()),
+            Err(error) => Err(error.to_string()),
         }
-    }
-
-    fn token_of(&self, key: &KeyLabel) -> Result<(RingKey, &Arc<Token>), Failure> {
-        let ring_key = self.ring.key(key).ok_or_else(|| not_sent(format!("key {key} has no entry in the log")))?;
-        let missing = || not_sent(format!("token {} of key {key} is not configured", ring_key.token));
-        let token = self.tokens.get(&ring_key.token).ok_or_else(missing)?;
-        Ok((ring_key, token))
     }
 }
 
@@ -263,29 +333,36 @@ fn verify(
 }
 
 async fn sign_in(token: &Token, key: &KeyLabel, inputs: Vec<ToSign>) -> Result<Vec<RawSignature>, Failure> {
-    match call(token, Request::Sign { key: key.clone(), inputs }).await? {
-        Response::Signatures(signatures) => Ok(signatures),
-        Response::Info(_) | Response::PublicKey(_) | Response::ChainCode(_) => Err(Failure {
-            reason: "the worker answered something else".to_owned(),
-            outcome_unknown: true,
-            retry_after_s: RETRY_AFTER_S,
-        }),
+    let signatures = inputs.len();
+    match call(token, Request::Sign { key: key.clone(), inputs }, signatures).await {
+        Ok(Response::Signatures(signatures)) => Ok(signatures),
+        Ok(Response::Info(_) | Response::PublicKey(_) | Response::ChainCode(_)) => {
+            Err(Failure { outcome_unknown: true, ..failure(&nonsense()) })
+        }
+        Err(error) => Err(failure(&error)),
     }
 }
 
-async fn call(token: &Token, request: Request) -> Result<Response, Failure> {
-    let worker = token.worker().ok_or_else(|| not_sent(token.down_reason()))?;
+/// Asks the token's worker for something that costs so many signatures' time.
+async fn call(token: &Token, request: Request, signatures: usize) -> Result<Response, Error> {
+    let down = || Error::Call {
+        attempted: "asking it".to_owned(),
+        cause: token.down_reason(),
+        disposition: Disposition::NotSent,
+    };
+    let worker = token.worker().ok_or_else(down)?;
+    let deadline = token.load.deadline(signatures);
     let (answer, answered) = oneshot::channel();
     worker.call(request, move |result| {
         let _ = answer.send(result);
     });
-    match tokio::time::timeout(CALL_DEADLINE, answered).await {
-        Ok(Ok(result)) => result.map_err(|error| failure(&error)),
-        Ok(Err(_)) => Err(failure(&Error::WorkerGone { reason: "it ended without an answer".to_owned() })),
+    match tokio::time::timeout(deadline, answered).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(Error::WorkerGone { reason: "it ended without an answer".to_owned() }),
         Err(_) => {
             worker.kill();
-            let reason = format!("no answer within {} s; the worker was ended", CALL_DEADLINE.as_secs());
-            Err(failure(&Error::WorkerGone { reason }))
+            let reason = format!("no answer within {} s; the worker was ended", deadline.as_secs());
+            Err(Error::WorkerGone { reason })
         }
     }
 }
@@ -293,6 +370,10 @@ async fn call(token: &Token, request: Request) -> Result<Response, Failure> {
 fn failure(error: &Error) -> Failure {
     let outcome_unknown = error.disposition() == Disposition::OutcomeUnknown;
     Failure { reason: error.to_string(), outcome_unknown, retry_after_s: RETRY_AFTER_S }
+}
+
+fn nonsense() -> Error {
+    Error::WorkerGone { reason: "it answered something else".to_owned() }
 }
 
 fn not_sent(reason: String) -> Failure {

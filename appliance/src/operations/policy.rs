@@ -34,6 +34,7 @@ impl Operations {
         let entry = PolicyEntry { version: policy.version, sha256: policy.sha256.clone(), document };
         self.tokens.know(keys.iter()).map_err(malformed)?;
         self.audit.install(entry, keys.clone()).await?;
+        self.tokens.find(&keys.iter().map(|key| key.name.clone()).collect::<Vec<_>>()).await;
         Ok(serde_json::json!({
             "version": policy.version,
             "sha256": policy.sha256,

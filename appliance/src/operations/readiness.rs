@@ -6,6 +6,7 @@ use serde::Serialize;
 use tokio::sync::Mutex;
 
 use super::Operations;
+use crate::policy::PolicyKey;
 
 /// One thing that was proven, or was not.
 #[derive(Clone, Debug, Serialize)]
@@ -22,7 +23,7 @@ pub struct Check {
 /// Whether requests can be served.
 #[derive(Clone, Debug, Serialize)]
 pub struct Readiness {
-    /// All checks passed.
+    /// The log can be written, and every key of the policy is in a token that signs.
     pub ready: bool,
     /// `development` or `production`.
     pub profile: &'static str,
@@ -51,13 +52,21 @@ impl Operations {
 
     async fn check_readiness(&self) -> Readiness {
         let mut checks = Vec::new();
+        let mut signing = Vec::new();
         for token in self.tokens.all() {
             let result = self.tokens.self_test(token).await;
+            if result.is_ok() {
+                signing.push(token.name());
+            }
             checks.push(check(format!("token {}", token.name()), result));
         }
+        // One token may be down where another holds its keys.
+        let served = |key: &PolicyKey| self.tokens.homes(&key.name).iter().any(|home| signing.contains(&home.as_str()));
+        let all_served = !signing.is_empty() && self.audit.policy().keys.iter().all(served);
         let log = self.audit.probe().await.map_err(|refusal| refusal.problem.detail.clone());
+        let ready = all_served && log.is_ok();
         checks.push(check("audit log".to_owned(), log));
-        Readiness { ready: checks.iter().all(|check| check.ok), profile: self.config.profile.name(), checks }
+        Readiness { ready, profile: self.config.profile.name(), checks }
     }
 }
 

@@ -111,8 +111,24 @@ impl Operations {
         }
     }
 
-    /// One attempt at a durable acceptance: the token signs, each signature is verified, the outcome becomes durable.
+    /// Attempts at a durable acceptance, where the key is in several tokens: as many. Each failure is in the log before
+    /// the next attempt begins.
     pub(super) async fn attempt(&self, intent: Intent) -> Result<Bytes, Refusal> {
+        let (accepted, key) = (intent.index(), intent.signing_key().clone());
+        let mut answer = self.attempt_once(intent).await;
+        for _ in 1..self.tokens.homes(&key).len() {
+            match &answer {
+                Err(refusal) if refusal.code() == ProblemCode::TokenUnavailable && self.tokens.ready(&key).is_ok() => {}
+                _ => break,
+            }
+            let Ok(Admission::Granted(intent)) = self.audit.resume(accepted).await else { break };
+            answer = self.attempt_once(intent).await;
+        }
+        answer
+    }
+
+    /// One attempt: a token signs, each signature is verified, the outcome becomes durable.
+    async fn attempt_once(&self, intent: Intent) -> Result<Bytes, Refusal> {
         crate::testing_only::station("before-sign");
         let asked = self.audit.at_token(intent.inputs().len());
         let signed = self.tokens.sign(&intent).await;

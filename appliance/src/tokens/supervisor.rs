@@ -1,10 +1,9 @@
 //! The thread that keeps one token open: starts its worker, checks the keys, and starts over when the worker ends.
 
 use std::{
-    collections::BTreeMap,
     os::unix::process::CommandExt,
     process::Command,
-    sync::{Arc, mpsc},
+    sync::{Arc, RwLock, mpsc},
     thread,
     time::Duration,
 };
@@ -13,10 +12,11 @@ use hsm_drivers::{
     Error,
     worker::{Driver, Opening, Request, Response, Worker},
 };
-use hsm_types::{ChainCode, KeyLabel, PublicKey, Verifier};
+use hsm_types::{KeyLabel, PublicKey, Verifier};
 
 use super::{
     Family, Ring, SELF_TEST_KEY,
+    holding::{Found, Holdings},
     refused_pin::RefusedPin,
     reserved, self_test_input,
     token::{Token, TokenState, Up},
@@ -68,8 +68,15 @@ fn supervise(config: &Config, settings: &TokenConfig, token: &Token, ring: &Ring
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
-        thread::sleep(pause);
+        thread::sleep(pause + jitter(pause));
     }
+}
+
+/// Up to a quarter more, so that tokens that fell together do not come back together.
+fn jitter(pause: Duration) -> Duration {
+    let mut random = [0];
+    let _ = rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty());
+    pause.mul_f64(f64::from(random[0]) / 1024.0)
 }
 
 struct Refused {
@@ -106,17 +113,15 @@ fn open(config: &Config, settings: &TokenConfig, name: &str, ring: &Ring) -> Res
     let self_test = reserved(SELF_TEST_KEY).map_err(sealed)?;
     let self_test_key = public_key(&worker, &self_test)?;
     prove(&worker, &self_test, &self_test_key)?;
-    let mut unfit = BTreeMap::new();
-    for (label, family) in ring.of_token(name) {
-        let reason = match deviation(&worker, &label, &family) {
-            Ok(None) => continue,
-            Ok(Some(deviation)) => deviation,
-            Err(refused) => refused.reason,
-        };
-        tracing::error!(token = name, key = %label, reason, "a key may not serve");
-        unfit.insert(label, reason);
+    let mut holdings = Holdings::new();
+    for (label, key) in ring.all() {
+        let Some(fit) = find(&worker, &label, &key.family).judge(&key.family, key.token == name) else { continue };
+        if let Err(reason) = &fit {
+            tracing::error!(token = name, key = %label, reason, "a key may not serve");
+        }
+        holdings.insert(label, fit);
     }
-    Ok(Up { worker, info, unfit, self_test_key })
+    Ok(Up { worker, info, holdings: RwLock::new(holdings), self_test_key })
 }
 
 /// This program again, as the worker, with the token's environment and no other.
@@ -135,53 +140,44 @@ fn command(config: &Config, settings: &TokenConfig) -> Result<Command, Refused> 
 fn prove(worker: &Worker, label: &KeyLabel, public_key: &PublicKey) -> Result<(), Refused> {
     let input = self_test_input(public_key, b"at opening");
     let request = Request::Sign { key: label.clone(), inputs: vec![input.clone()] };
-    let Response::Signatures(signatures) = call(worker, request)? else { return Err(nonsense()) };
-    let [signature] = signatures.as_slice() else { return Err(nonsense()) };
+    let Response::Signatures(signatures) = call(worker, request)? else { return Err(nonsense().into()) };
+    let [signature] = signatures.as_slice() else { return Err(nonsense().into()) };
     Verifier::new(public_key.clone()).verify(&input, signature).map(|_| ()).map_err(|error| Refused {
         reason: format!("its self-test signature is wrong: {error}"),
         needs_operator: false,
     })
 }
 
-fn public_key(worker: &Worker, label: &KeyLabel) -> Result<PublicKey, Refused> {
+fn public_key(worker: &Worker, label: &KeyLabel) -> Result<PublicKey, Error> {
     match call(worker, Request::PublicKey(label.clone()))? {
         Response::PublicKey(public_key) => Ok(public_key),
         Response::Info(_) | Response::Signatures(_) | Response::ChainCode(_) => Err(nonsense()),
     }
 }
 
-/// Why the token does not hold the key as the log does; none where it does.
-fn deviation(worker: &Worker, label: &KeyLabel, family: &Family) -> Result<Option<String>, Refused> {
-    let public_key = public_key(worker, label)?;
-    let chain_code = match &family.chain_code {
-        None => None,
-        Some(_) => chain_code(worker, label)?,
-    };
-    Ok(family.deviation(&public_key, chain_code.as_ref()))
-}
-
-fn chain_code(worker: &Worker, label: &KeyLabel) -> Result<Option<ChainCode>, Refused> {
-    match call(worker, Request::ChainCode(label.clone()))? {
+/// What the token has under the name of a key of the log.
+fn find(worker: &Worker, label: &KeyLabel, family: &Family) -> Found {
+    let chain_code = || match call(worker, Request::ChainCode(label.clone()))? {
         Response::ChainCode(chain_code) => Ok(chain_code),
         Response::Info(_) | Response::PublicKey(_) | Response::Signatures(_) => Err(nonsense()),
-    }
+    };
+    Found { public_key: public_key(worker, label), chain_code: family.chain_code.as_ref().map(|_| chain_code()) }
 }
 
-fn call(worker: &Worker, request: Request) -> Result<Response, Refused> {
+fn call(worker: &Worker, request: Request) -> Result<Response, Error> {
     let (answer, answered) = mpsc::sync_channel(1);
     worker.call(request, move |result| {
         let _ = answer.send(result);
     });
     match answered.recv_timeout(CALL_DEADLINE) {
-        Ok(result) => Ok(result?),
+        Ok(result) => result,
         Err(_) => {
             worker.kill();
-            let reason = format!("no answer within {} s", CALL_DEADLINE.as_secs());
-            Err(Refused { reason, needs_operator: false })
+            Err(Error::WorkerGone { reason: format!("no answer within {} s", CALL_DEADLINE.as_secs()) })
         }
     }
 }
 
-fn nonsense() -> Refused {
-    Refused { reason: "the worker answered something else".to_owned(), needs_operator: false }
+fn nonsense() -> Error {
+    Error::WorkerGone { reason: "it answered something else".to_owned() }
 }

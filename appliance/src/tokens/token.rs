@@ -1,13 +1,14 @@
 //! One token: whether it can be asked, and the worker that is asked.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock},
     time::Duration,
 };
 
 use hsm_drivers::{DeviceInfo, worker::Worker};
 use hsm_types::{KeyLabel, PublicKey};
+
+use super::{holding::Holdings, load::Load};
 
 /// Where a token stands.
 #[derive(Clone, Debug)]
@@ -35,23 +36,41 @@ pub struct Up {
     pub worker: Worker,
     /// What it says of itself.
     pub info: DeviceInfo,
-    /// Keys of the log it does not hold as the log says, with why.
-    pub unfit: BTreeMap<KeyLabel, String>,
+    /// The keys of the log it holds; more come in with a policy.
+    pub(super) holdings: RwLock<Holdings>,
     /// Public half of the self-test key.
     pub self_test_key: PublicKey,
+}
+
+impl Up {
+    /// Keys of the log it does not hold as the log says, with why.
+    #[must_use]
+    pub fn unfit(&self) -> Vec<(KeyLabel, String)> {
+        let holdings = self.holdings.read().unwrap_or_else(PoisonError::into_inner);
+        holdings.iter().filter_map(|(key, fit)| Some((key.clone(), fit.clone().err()?))).collect()
+    }
+
+    pub(super) fn holds(&self, key: &KeyLabel) -> Option<Result<(), String>> {
+        self.holdings.read().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    pub(super) fn note(&self, key: KeyLabel, fit: Result<(), String>) {
+        self.holdings.write().unwrap_or_else(PoisonError::into_inner).insert(key, fit);
+    }
 }
 
 /// One configured token.
 #[derive(Debug)]
 pub struct Token {
     name: String,
+    pub(super) load: Load,
     state: Mutex<TokenState>,
     changed: Condvar,
 }
 
 impl Token {
     pub(super) fn new(name: String) -> Self {
-        Self { name, state: Mutex::new(TokenState::Opening), changed: Condvar::new() }
+        Self { name, load: Load::default(), state: Mutex::new(TokenState::Opening), changed: Condvar::new() }
     }
 
     /// Its name in the config.
@@ -103,9 +122,10 @@ impl Token {
 
     pub(super) fn ready(&self, key: &KeyLabel) -> Result<(), String> {
         let TokenState::Up(up) = self.state() else { return Err(self.down_reason()) };
-        match up.unfit.get(key) {
-            None => Ok(()),
-            Some(reason) => Err(format!("key {key} in token {} may not serve: {reason}", self.name)),
+        match up.holds(key) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(reason)) => Err(format!("key {key} in token {} may not serve: {reason}", self.name)),
+            None => Err(format!("token {} does not hold key {key}", self.name)),
         }
     }
 
