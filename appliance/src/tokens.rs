@@ -175,7 +175,8 @@ impl Tokens {
                 self.tokens.get(&home).map_or_else(missing, |token| token.ready(key).err().unwrap_or_default());
             return Err(not_sent(reason));
         }
-        able.sort_by_key(|token| token.load.expected(signatures));
+        let fastest = able.iter().map(|token| token.load.pace()).min().unwrap_or_default();
+        able.sort_by_key(|token| token.load.expected(signatures, fastest));
         Ok(able)
     }
 

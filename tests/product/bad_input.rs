@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
@@ -9,6 +10,7 @@ use tokio::{io::AsyncReadExt, net::TcpStream, time::timeout};
 use crate::harness::{
     Installation,
     body::{DESTINATION, OTHER_DESTINATION, digest, digests, message, payment, payments},
+    installation::POLICY,
     trial,
     watcher::Watcher,
 };
@@ -18,6 +20,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("bad_input::a_body_that_cannot_be_read_is_malformed_and_leaves_no_trace", unreadable_bodies),
         trial("bad_input::a_body_that_must_not_be_signed_is_refused_by_its_code", refused_bodies),
         trial("bad_input::what_is_too_large_is_refused_and_what_just_fits_is_signed", sizes),
+        trial("bad_input::evidence_told_back_in_a_denial_never_makes_the_log_unreadable", long_evidence),
         trial("bad_input::a_bad_path_query_or_header_is_a_problem_document", bad_heads),
         trial("bad_input::no_path_but_those_of_the_api_is_there", crawl),
         trial("bad_input::a_client_that_never_finishes_is_cut_off_and_delays_nobody", slow_clients),
@@ -186,6 +189,38 @@ fn refused_bodies() {
     assert_eq!(kinds, vec!["denied"; cases.len()]);
     // A denial binds nothing.
     watcher.signed("a", digest("raw", 1));
+    running.stop();
+}
+
+/// The parser's own words quote a preimage byte by byte, and a key in hexadecimal.
+fn long_evidence() {
+    let verified = "[[key]]\nname = \"vault\"\nalgorithm = \"secp256k1\"\nevidence = \"verified\"\nassets = [\"BTC\"]\n\
+                    address_type = \"p2wpkh\"\n\n[[rule]]\nname = \"vault\"\nwatchers = [\"btc-watcher\"]\nkeys = [\"vault\"]\n\
+                    max_fee = \"0.001\"\naction = \"sign\"\n";
+    let installation = Installation::without_log();
+    let generate = ["key", "generate", "vault", "--algorithm", "secp256k1", "--config", "chancery.toml"];
+    installation.run("chancery-provision", &generate);
+    installation.begin(&format!("{POLICY}\n{verified}"));
+    let running = installation.start();
+    let watcher = Watcher::new(&installation, &running);
+    let long = vec![0xff; 3_900_000];
+    let length = |bytes: &[u8]| [&[0xfe][..], &(bytes.len() as u32).to_le_bytes()].concat();
+    let preimage = [&[21, 0x0a][..], &[0; 20], &length(&long), &long].concat();
+    let key = [&length(&long)[..], &[0x00], &long[1..], &[0]].concat();
+    for entry in [preimage, key] {
+        let input = [&[1][..], &[7; 32], &[0; 4], &[0], &[0xff; 4]].concat();
+        let output = [&[1][..], &1_000_u64.to_le_bytes(), &[22, 0x00, 0x14], &[7; 20]].concat();
+        let transaction = [&[2, 0, 0, 0][..], &input, &output, &[0; 4]].concat();
+        let global = [&[1, 0x00, transaction.len() as u8][..], &transaction, &[0]].concat();
+        let psbt = [b"psbt\xff", global.as_slice(), entry.as_slice(), &[0], &[0]].concat();
+        let evidence = json!({ "format": "psbt", "data": STANDARD.encode(psbt) });
+        let problem = watcher.refused("a", with(digest("vault", 1), "/evidence", evidence));
+        assert_eq!(problem.type_uri, "urn:chancery:problem:evidence-invalid");
+        assert!(problem.detail.len() < 1_000, "{} bytes of detail", problem.detail.len());
+    }
+    running.stop();
+    let running = installation.start();
+    installation.assert_log_verifies();
     running.stop();
 }
 

@@ -84,7 +84,12 @@ fn tell_payments(
                 amount: text(paid.amount, known.asset.decimals),
                 destination: Some(paid.destination.clone()),
             }),
-            ours: matter.paid.and_then(|paid| paid.owner.as_ref()).map(ToString::to_string),
+            // Of keys not granted the caller learns nothing, not even that an address is of one.
+            ours: matter
+                .paid
+                .and_then(|paid| paid.owner.as_ref())
+                .filter(|owner| policy.grants(watcher, owner))
+                .map(ToString::to_string),
             rules: asked(policy, watcher, key, matter, known, moment),
         })
         .collect();

@@ -1,6 +1,6 @@
 //! Decisions, and the exactness of limits over random interleavings of requests, repeats and time.
 
-use std::{collections::HashMap, convert::Infallible, sync::Arc};
+use std::{cell::Cell, collections::HashMap, convert::Infallible, sync::Arc};
 
 use appliance_wire::{Amount, Body, Entry, KeyEntry};
 use proptest::prelude::*;
@@ -64,11 +64,14 @@ window = "1m"
 const GENERATOR: &str = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
 const DESTINATION: &str = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
 
+mod costs;
 mod withdrawals;
 
 /// A log in memory.
 #[derive(Default)]
 struct Memory {
+    /// How many entries were read back.
+    read: Cell<usize>,
     entries: Vec<Entry>,
     bindings: HashMap<BindingKey, Binding>,
 }
@@ -81,6 +84,7 @@ impl Bindings for Memory {
     }
 
     fn entry(&self, index: u64) -> Result<Entry, Infallible> {
+        self.read.set(self.read.get() + 1);
         Ok(self.entries[index as usize].clone())
     }
 }
@@ -251,4 +255,27 @@ proptest! {
             prop_assert!(accepted.iter().filter(|(at, _)| at + 60_000 >= world.elapsed).count() <= 5);
         }
     }
+}
+
+#[test]
+fn an_explanation_names_no_key_that_is_not_granted() {
+    let world = World::under(&POLICY.replacen(
+        "[[rule]]",
+        "[[key]]\nname = \"secret\"\nalgorithm = \"secp256k1\"\nevidence = \"declared\"\nassets = [\"BTC\"]\n\
+         address_type = \"p2pkh\"\n\n[[rule]]",
+        1,
+    ));
+    // Of both keys, in the form of each.
+    let addresses = ["bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "mrCDrCybB6J1vRfbwM5hemdJz73FwDBC8r"];
+    assert_eq!(
+        addresses.map(|address| world.state.addresses.own(address).map(ToString::to_string)),
+        [Some("hot".to_owned()), Some("secret".to_owned()),]
+    );
+    let body = pays(&addresses.map(|address| (address, "0.1")), "0.0001");
+    let command = SignCommand::decode("a", body.as_bytes()).unwrap();
+    let facts = Facts { transfer: command.request.transfer.clone(), ..Facts::default() };
+    let application = Application { watcher: "w", command: &command, facts: &facts };
+    let Ok(told) = explain(&world.state, &world.log, &application, world.moment());
+    let ours: Vec<_> = told.payments.iter().map(|payment| payment.ours.as_deref()).collect();
+    assert_eq!(ours, [Some("hot"), None]);
 }

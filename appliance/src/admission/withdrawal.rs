@@ -115,13 +115,18 @@ pub(super) fn references_free<B: Bindings>(
     application: &Application<'_>,
     accepted: &Accepted,
 ) -> Result<(), Stop<B::Error>> {
+    // Many references are held by one variant, whose entry is as long as they are many.
+    let mut last: Option<(u64, Accepted)> = None;
     for output in accepted.transfer.iter().flat_map(|transfer| &transfer.outputs) {
         let Some(reference) = &output.reference else { continue };
         let key = BindingKey::reference(application.watcher, reference.as_str());
         let Some(binding) = bindings.binding(&key).map_err(Stop::Unreadable)? else { continue };
-        let holder = acceptance(bindings, binding.accepted)?;
+        let (_, holder) = match last.take().filter(|(index, _)| *index == binding.accepted) {
+            Some(known) => last.insert(known),
+            None => last.insert((binding.accepted, acceptance(bindings, binding.accepted)?)),
+        };
         let of_this_withdrawal =
-            accepted.variant.as_ref().is_some_and(|variant| variant.first == withdrawal_of(binding.accepted, &holder));
+            accepted.variant.as_ref().is_some_and(|variant| variant.first == withdrawal_of(binding.accepted, holder));
         let mut outputs = holder.transfer.iter().flat_map(|transfer| &transfer.outputs);
         let same = outputs.find(|other| other.reference.as_ref() == Some(reference)).is_some_and(|other| {
             other.amount == output.amount && other.destination.eq_ignore_ascii_case(&output.destination)

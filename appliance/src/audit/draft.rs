@@ -6,6 +6,7 @@ use appliance_wire::{Body, Entry, canonical, from_canonical, tree::Frontier};
 
 use super::{
     evidence_files::Kept,
+    journal::LONGEST_LINE,
     log::{Log, Published},
     unreadable::Unreadable,
 };
@@ -57,6 +58,9 @@ impl Draft {
             body,
         };
         let bytes = canonical(&entry).map_err(|error| Unreadable::new(error.to_string()))?;
+        if bytes.len() as u64 >= LONGEST_LINE {
+            return Err(Unreadable::new(format!("entry {index} is longer than what a start would read back")));
+        }
         state.apply(&entry).map_err(|error| Unreadable::new(format!("entry {index} cannot be appended: {error}")))?;
         self.published.leaves.push(frontier.append(&bytes));
         self.lines.extend_from_slice(&bytes);

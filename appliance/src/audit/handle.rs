@@ -164,12 +164,13 @@ impl Audit {
         }
     }
 
-    /// Records an allocation of children, which goes on where the last one ended.
+    /// Records an allocation of children, which goes on where the last one ended, with the addresses that they have
+    /// under version `policy`.
     ///
     /// # Errors
     /// `frozen`, `rate-limited`, `audit-log-unavailable`.
-    pub async fn allocate(&self, allocation: Addresses) -> Result<Allocated, Refusal> {
-        self.ask(|reply| Job::Allocate { allocation, reply }).await
+    pub async fn allocate(&self, allocation: Addresses, policy: u64) -> Result<Allocated, Refusal> {
+        self.ask(|reply| Job::Allocate { allocation, policy, reply }).await
     }
 
     /// Takes up an accepted request again that nobody asks for at the moment.

@@ -34,8 +34,10 @@ pub(super) enum Job {
         accepted: u64,
         reply: Reply<Admission>,
     },
+    /// `policy` is the version under which the addresses were made.
     Allocate {
         allocation: Addresses,
+        policy: u64,
         reply: Reply<Allocated>,
     },
     Signed {

@@ -113,7 +113,8 @@ pub(super) enum Next<'a> {
     Rest(u64),
 }
 
-const LONGEST_LINE: u64 = 16 << 20;
+/// With its end.
+pub(super) const LONGEST_LINE: u64 = 16 << 20;
 
 impl Lines {
     pub(super) fn open(directory: &Path) -> io::Result<Self> {

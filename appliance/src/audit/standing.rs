@@ -37,7 +37,7 @@ pub enum LookUp {
 pub enum Allocated {
     /// It is durable.
     Done,
-    /// Another came before: so many are allocated now.
+    /// Another allocation, or a policy, came before: so many are allocated now.
     Overtaken(u32),
 }
 

@@ -153,8 +153,8 @@ impl Writer {
                 let refusal = self.denied(draft, &watcher, (request_id, content, None), refusal);
                 settle(draft, reply, Ok(refusal));
             }
-            Job::Allocate { allocation, reply } => {
-                let result = self.allocate(draft, allocation);
+            Job::Allocate { allocation, policy, reply } => {
+                let result = self.allocate(draft, allocation, policy);
                 settle(draft, reply, result);
             }
             Job::Signed { intent, verified, reply } => self.signed(draft, intent, &verified, reply),

@@ -24,7 +24,7 @@ impl Operations {
     /// `unknown-key`, `malformed`, `frozen`, `rate-limited`, `audit-log-unavailable`.
     pub async fn allocate(&self, peer: &Peer, key: &str, asked: AddressesRequest) -> Result<AddressesAnswer, Refusal> {
         let principal = self.principal(peer)?;
-        let parent = self.parent(&principal, key)?;
+        let mut parent = self.parent(&principal, key)?;
         self.freezes.check(principal.watcher(), &parent.key.name)?;
         if !(1..=MOST_AT_ONCE).contains(&asked.count) {
             return Err(malformed(format!("count is {}: ask for 1 to {MOST_AT_ONCE} children at once", asked.count)));
@@ -44,10 +44,11 @@ impl Operations {
             if allocation.count == 0 {
                 return Ok(AddressesAnswer { addresses: children, next: (end < allocated).then_some(end - 1) });
             }
-            match self.audit.allocate(allocation).await? {
+            match self.audit.allocate(allocation, parent.policy.version).await? {
                 Allocated::Done => return Ok(AddressesAnswer { addresses: children, next: None }),
                 Allocated::Overtaken(now) => allocated = now,
             }
+            parent = self.parent(&principal, key)?;
         }
     }
 

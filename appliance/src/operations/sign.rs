@@ -115,8 +115,9 @@ impl Operations {
     /// the next attempt begins.
     pub(super) async fn attempt(&self, intent: Intent) -> Result<Bytes, Refusal> {
         let (accepted, key) = (intent.index(), intent.signing_key().clone());
+        let attempts = self.tokens.homes(&key).len();
         let mut answer = self.attempt_once(intent).await;
-        for _ in 1..self.tokens.homes(&key).len() {
+        for _ in 1..attempts {
             match &answer {
                 Err(refusal) if refusal.code() == ProblemCode::TokenUnavailable && self.tokens.ready(&key).is_ok() => {}
                 _ => break,

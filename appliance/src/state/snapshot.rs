@@ -31,6 +31,9 @@ struct Document {
     last_boot: Option<LastBoot>,
     elapsed: u64,
     time: Option<jiff::Timestamp>,
+    /// `usage` is still that of the policy before.
+    #[serde(default)]
+    uncounted: bool,
 }
 
 impl State {
@@ -54,6 +57,7 @@ impl State {
             last_boot: self.last_boot.clone(),
             elapsed: self.elapsed,
             time: self.time,
+            uncounted: self.uncounted,
         };
         let json = serde_json::to_vec(&document).unwrap_or_default();
         [sha256_hex(&json).into_bytes(), json].concat()
@@ -91,7 +95,7 @@ impl State {
             last_boot: document.last_boot,
             elapsed: document.elapsed,
             time: document.time,
-            uncounted: false,
+            uncounted: document.uncounted,
         })
     }
 }

@@ -11,6 +11,7 @@ use super::charges::Charge;
 use crate::policy::{Limit, Max, Policy};
 
 const BUCKETS: u64 = 256;
+const FEW: usize = 1_024;
 
 /// A limit that has too little left.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -34,6 +35,8 @@ struct LimitUsage {
     window_ms: u64,
     max: Amount,
     scopes: HashMap<String, Window>,
+    /// Number of scopes from which on it is worth looking for those that hold nothing any more.
+    tidy_at: usize,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -49,7 +52,12 @@ impl Usage {
         let limits = policy.limits.iter();
         Self {
             limits: limits
-                .map(|limit| LimitUsage { window_ms: limit.window_ms, max: max_of(limit), scopes: HashMap::new() })
+                .map(|limit| LimitUsage {
+                    window_ms: limit.window_ms,
+                    max: max_of(limit),
+                    scopes: HashMap::new(),
+                    tidy_at: FEW,
+                })
                 .collect(),
         }
     }
@@ -75,7 +83,8 @@ impl Usage {
 
     /// Counts what was accepted at service time `now`.
     pub fn charge(&mut self, charges: &[Charge], now: u64) {
-        for charge in charges {
+        // What costs nothing can be asked for without end.
+        for charge in charges.iter().filter(|charge| charge.amount > Amount::ZERO) {
             let Some(limit) = self.limits.get_mut(charge.limit) else { continue };
             let (width, window_ms) = (limit.bucket_ms(), limit.window_ms);
             let window = limit.scopes.entry(charge.scope.clone()).or_default();
@@ -83,6 +92,7 @@ impl Usage {
                 window.forget_before(now, width, window_ms);
             }
             window.add(now / width, charge.amount);
+            limit.tidy(now);
         }
     }
 
@@ -120,6 +130,19 @@ impl LimitUsage {
     fn leaves_at(&self, bucket: u64) -> Option<u64> {
         let passed = leaves_at(bucket, self.bucket_ms(), self.window_ms);
         (self.window_ms != Limit::LIFETIME_MS).then_some(passed)
+    }
+
+    /// Forgets scopes of which nothing counts any more: whoever asks names as many destinations as he likes.
+    fn tidy(&mut self, now: u64) {
+        if self.scopes.len() < self.tidy_at || self.window_ms == Limit::LIFETIME_MS {
+            return;
+        }
+        let (width, window_ms) = (self.bucket_ms(), self.window_ms);
+        self.scopes.retain(|_, window| {
+            window.forget_before(now, width, window_ms);
+            !window.buckets.is_empty()
+        });
+        self.tidy_at = FEW.max(2 * self.scopes.len());
     }
 
     fn live(&self, scope: &str, now: u64) -> impl Iterator<Item = &(u64, Amount)> {

@@ -5,7 +5,7 @@ use std::{
     process::Command,
     sync::{Arc, RwLock, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use hsm_drivers::{
@@ -49,8 +49,9 @@ fn supervise(config: &Config, settings: &TokenConfig, token: &Token, ring: &Ring
     let mut pause = FIRST_PAUSE;
     loop {
         match open(config, settings, token.name(), ring) {
-            Ok(up) => {
+            Ok((up, signature_took)) => {
                 let up = Arc::new(up);
+                token.load.begin_at(signature_took);
                 tracing::info!(token = token.name(), serial = up.info.serial, "the token is open");
                 token.set(TokenState::Up(Arc::clone(&up)));
                 pause = FIRST_PAUSE;
@@ -90,8 +91,9 @@ impl From<Error> for Refused {
     }
 }
 
-/// Starts a worker and proves the token before anyone may use it: its keys are those of the log, and it signs.
-fn open(config: &Config, settings: &TokenConfig, name: &str, ring: &Ring) -> Result<Up, Refused> {
+/// Starts a worker and proves the token before anyone may use it: its keys are those of the log, and it signs, in the
+/// time told.
+fn open(config: &Config, settings: &TokenConfig, name: &str, ring: &Ring) -> Result<(Up, Duration), Refused> {
     let sealed = |reason: String| Refused { reason, needs_operator: true };
     let refused = RefusedPin::of(config, settings);
     refused.check().map_err(sealed)?;
@@ -112,7 +114,9 @@ fn open(config: &Config, settings: &TokenConfig, name: &str, ring: &Ring) -> Res
     let (worker, info) = started?;
     let self_test = reserved(SELF_TEST_KEY).map_err(sealed)?;
     let self_test_key = public_key(&worker, &self_test)?;
+    let asked = Instant::now();
     prove(&worker, &self_test, &self_test_key)?;
+    let signature_took = asked.elapsed();
     let mut holdings = Holdings::new();
     for (label, key) in ring.all() {
         let Some(fit) = find(&worker, &label, &key.family).judge(&key.family, key.token == name) else { continue };
@@ -121,7 +125,7 @@ fn open(config: &Config, settings: &TokenConfig, name: &str, ring: &Ring) -> Res
         }
         holdings.insert(label, fit);
     }
-    Ok(Up { worker, info, holdings: RwLock::new(holdings), self_test_key })
+    Ok((Up { worker, info, holdings: RwLock::new(holdings), self_test_key }, signature_took))
 }
 
 /// This program again, as the worker, with the token's environment and no other.

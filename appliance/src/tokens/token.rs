@@ -114,14 +114,14 @@ impl Token {
     pub fn down_reason(&self) -> String {
         match &*self.lock() {
             TokenState::Opening => format!("token {} is being opened", self.name),
-            TokenState::Up(_) => format!("token {} was just opened again", self.name),
+            TokenState::Up(_) => format!("token {} ended, or was opened, just now", self.name),
             TokenState::Down { reason } => format!("token {} is down: {reason}", self.name),
             TokenState::Sealed { reason } => format!("token {} waits for an operator: {reason}", self.name),
         }
     }
 
     pub(super) fn ready(&self, key: &KeyLabel) -> Result<(), String> {
-        let TokenState::Up(up) = self.state() else { return Err(self.down_reason()) };
+        let up = self.worker().ok_or_else(|| self.down_reason())?;
         match up.holds(key) {
             Some(Ok(())) => Ok(()),
             Some(Err(reason)) => Err(format!("key {key} in token {} may not serve: {reason}", self.name)),
@@ -131,8 +131,9 @@ impl Token {
 
     pub(super) fn worker(&self) -> Option<Arc<Up>> {
         match &*self.lock() {
-            TokenState::Up(up) => Some(Arc::clone(up)),
-            TokenState::Opening | TokenState::Down { .. } | TokenState::Sealed { .. } => None,
+            // The supervisor learns of an end a moment later than those it was asked by.
+            TokenState::Up(up) if !up.is_gone() => Some(Arc::clone(up)),
+            TokenState::Up(_) | TokenState::Opening | TokenState::Down { .. } | TokenState::Sealed { .. } => None,
         }
     }
 

@@ -10,7 +10,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use super::*;
 use crate::state::withdrawal_of;
 
-const VAULT: &str = r#"
+pub(super) const VAULT: &str = r#"
 version = 1
 
 [[watcher]]

@@ -144,7 +144,7 @@ impl Writer {
             content,
             code: refusal.code().name().to_owned(),
             rule: refusal.problem.rule.clone().or_else(|| refusal.problem.limit.clone()),
-            detail: refusal.problem.detail.clone(),
+            detail: brief(&refusal.problem.detail),
             asked,
         };
         match self.writable().and_then(|()| self.push(draft, Body::Denied(denied))) {
@@ -153,6 +153,13 @@ impl Writer {
         }
     }
 }
+
+/// A refusal costs nothing to make, so what it writes is bounded.
+fn brief(detail: &str) -> String {
+    detail.chars().take(LONGEST_DETAIL).collect()
+}
+
+const LONGEST_DETAIL: usize = 1_000;
 
 /// The command an acceptance was made of.
 pub(in crate::audit) fn command_of(accepted: &Accepted) -> Result<SignCommand, Refusal> {

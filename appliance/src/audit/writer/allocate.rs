@@ -6,13 +6,19 @@ use super::{Draft, Writer};
 use crate::{admission::frozen_refusal, audit::standing::Allocated, refusal::Refusal};
 
 impl Writer {
-    pub(super) fn allocate(&mut self, draft: &mut Draft, allocation: Addresses) -> Result<Allocated, Refusal> {
+    pub(super) fn allocate(
+        &mut self,
+        draft: &mut Draft,
+        allocation: Addresses,
+        policy: u64,
+    ) -> Result<Allocated, Refusal> {
         self.writable()?;
         if let Some(scope) = self.state.freeze_over(&allocation.watcher, &allocation.key) {
             return Err(frozen_refusal(scope));
         }
         let next = self.state.addresses.allocated(&allocation.key);
-        if allocation.first != next {
+        // Grant and addresses were looked at before, and an entry is verified under the policy in force.
+        if allocation.first != next || policy != self.state.policy_version() {
             return Ok(Allocated::Overtaken(next));
         }
         if !self.allocations.may_record(&allocation.watcher, draft.moment.elapsed) {
@@ -23,3 +29,6 @@ impl Writer {
         Ok(Allocated::Done)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::*;
 
 fn usage(window_ms: u64, max: u64) -> Usage {
-    Usage { limits: vec![LimitUsage { window_ms, max: Amount::from_units(max), scopes: HashMap::new() }] }
+    let max = Amount::from_units(max);
+    Usage { limits: vec![LimitUsage { window_ms, max, scopes: HashMap::new(), tidy_at: FEW }] }
 }
 
 fn charge(amount: u64) -> Vec<Charge> {
@@ -82,10 +83,22 @@ fn the_longest_window_and_the_last_moment_do_not_overflow() {
     assert_eq!(usage.used(0, "other", 0).0, Amount::from_units(10));
 }
 
+#[test]
+fn scopes_that_hold_nothing_are_forgotten() {
+    let mut usage = usage(1_000, 10);
+    let charge =
+        |number: u64, amount| [Charge { limit: 0, scope: format!("d{number}"), amount: Amount::from_units(amount) }];
+    (0..10_000).for_each(|number| usage.charge(&charge(number, 0), number));
+    assert_eq!(usage.limits[0].scopes.len(), 0, "nothing was paid");
+    (0..100_000).for_each(|number| usage.charge(&charge(number, 1), number));
+    assert!(usage.limits[0].scopes.len() < 5_000, "{} scopes", usage.limits[0].scopes.len());
+    assert_eq!(usage.used(0, "d99999", 100_000).0, Amount::from_units(1));
+}
+
 mod recount {
     use std::{convert::Infallible, sync::Arc};
 
-    use appliance_wire::{Body, Entry};
+    use appliance_wire::{Body, Entry, PolicyEntry};
 
     use super::*;
     use crate::state::{Binding, BindingKey, Bindings, State};
@@ -126,5 +139,34 @@ mod recount {
         assert_eq!(state.usage.used(1, "", now).0, Amount::from_units(2));
         let snapshot = State::from_snapshot(&state.snapshot()).unwrap();
         assert_eq!(snapshot.usage.used(0, "", now + year), (Amount::from_units(5), None));
+    }
+
+    /// A snapshot may be taken as soon as a policy's entry is durable, before anything is counted under it.
+    #[test]
+    fn a_snapshot_between_a_policy_and_its_recount_is_counted_anew() {
+        let limits = |names: &[&str]| {
+            let limit = |name: &&str| format!("[[limit]]\nname = \"{name}\"\nmax_signatures = 10\nwindow = \"1h\"\n");
+            let limits: String = names.iter().map(limit).collect();
+            let key = "[[key]]\nname = \"k\"\nalgorithm = \"ed25519\"\nevidence = \"blind\"\n";
+            (names.len() as u64, format!("version = {}\n{key}{limits}", names.len()))
+        };
+        let log = Acceptances(vec![0; 4]);
+        let policy = Policy::parse(&limits(&["old"]).1).unwrap();
+        let mut state = State { size: 3, policy: Some(Arc::new(policy)), ..State::default() };
+        state.recount(&log).unwrap();
+
+        let (version, document) = limits(&["new", "old"]);
+        let body = Body::Policy(PolicyEntry { version, sha256: String::new(), document });
+        let time = "2026-01-01T00:00:00.000000Z".to_owned();
+        state.apply(&Entry { index: 3, time, elapsed: 0, policy: 1, salt: "00".repeat(16), body }).unwrap();
+        let mut restored = State::from_snapshot(&state.snapshot()).unwrap();
+        // As a start does.
+        if restored.uncounted {
+            restored.recount(&log).unwrap();
+        }
+        state.recount(&log).unwrap();
+        for limit in [1, 0] {
+            assert_eq!(restored.usage.used(limit, "", 0), state.usage.used(limit, "", 0), "limit {limit}");
+        }
     }
 }

@@ -17,6 +17,9 @@ use crate::Amount;
 /// Chain ids that every JSON reader can hold (RFC 8785): none above is in use.
 const MOST_CHAIN_ID: u64 = (1 << 53) - 1;
 
+/// What nodes relay (go-ethereum, `txMaxSize`): call data is kept in the audit log, twice as long in hexadecimal.
+const MOST_TRANSACTION_BYTES: usize = 128 << 10;
+
 pub(super) fn read(data: &[u8]) -> Result<EvmTransaction, BadEvidence> {
     let transaction = parse(data)?;
     let chain_id = transaction.chain_id().ok_or(BadEvidence::NoChainId)?;
@@ -37,6 +40,9 @@ pub(super) fn read(data: &[u8]) -> Result<EvmTransaction, BadEvidence> {
 
 /// The transaction of which these bytes, and no others, are hashed to be signed.
 fn parse(data: &[u8]) -> Result<TypedTransaction, BadEvidence> {
+    if data.len() > MOST_TRANSACTION_BYTES {
+        return Err(BadEvidence::TransactionTooLarge { length: data.len(), most: MOST_TRANSACTION_BYTES });
+    }
     match data.first() {
         None => return Err(BadEvidence::Empty),
         Some(0x01 | 0x02 | 0xc0..) => {}

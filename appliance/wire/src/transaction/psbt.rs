@@ -21,6 +21,8 @@ const MOST_OUTPUTS: usize = 1000;
 /// What nodes relay: 400,000 weight units, four for each byte that is no witness (Bitcoin Core,
 /// `MAX_STANDARD_TX_WEIGHT`).
 const MOST_TRANSACTION_BYTES: usize = 100_000;
+/// Characters of what the parser says.
+const MOST_WORDS: usize = 200;
 /// 84,000,000 coins of 10^8 base units: what there can be of Litecoin, four times Bitcoin's.
 const MOST_BASE_UNITS: u64 = 84_000_000 * 100_000_000;
 
@@ -94,8 +96,13 @@ impl UnsignedPsbt {
 fn parse(data: &[u8]) -> Result<Psbt, BadEvidence> {
     maps::check(data)?;
     let mut rest = data;
-    let psbt = Psbt::deserialize_from_reader(&mut rest).map_err(|error| BadEvidence::Psbt(error.to_string()))?;
+    let psbt = Psbt::deserialize_from_reader(&mut rest).map_err(|error| BadEvidence::Psbt(brief(&error)))?;
     if rest.is_empty() { Ok(psbt) } else { Err(BadEvidence::PsbtTrailing(rest.len())) }
+}
+
+/// The parser quotes keys and preimages whole: of four megabytes it makes twenty.
+fn brief(error: &bitcoin::psbt::Error) -> String {
+    error.to_string().chars().take(MOST_WORDS).collect()
 }
 
 fn sum<'a>(whose: &'static str, outputs: impl IntoIterator<Item = &'a TxOut>) -> Result<u64, BadEvidence> {

@@ -229,6 +229,17 @@ fn a_header_that_is_no_list_or_not_as_short_as_it_can_be_is_refused() {
 }
 
 #[test]
+fn a_transaction_longer_than_nodes_relay_is_refused() {
+    let of = |length| {
+        let mut call = eip1559();
+        call.input = vec![1; length].into();
+        read(&unsigned(Kind::Eip1559(call)))
+    };
+    assert!(of(130_000).is_ok());
+    assert!(matches!(of(132_000), Err(BadEvidence::TransactionTooLarge { most: 131_072, .. })));
+}
+
+#[test]
 fn eight_mebibytes_are_read_or_refused_soon() {
     let mut call = eip1559();
     call.input = vec![1; 8 << 20].into();
@@ -236,8 +247,8 @@ fn eight_mebibytes_are_read_or_refused_soon() {
     addresses.access_list.0 = vec![Default::default(); 350_000];
     let lists = [&[0xfa, 0x80, 0, 0][..], &vec![0xc1; 8 << 20]].concat();
     let start = std::time::Instant::now();
-    assert!(read(&unsigned(Kind::Eip1559(call))).is_ok());
-    assert!(read(&unsigned(Kind::Eip2930(addresses))).is_ok());
+    assert!(read(&unsigned(Kind::Eip1559(call))).is_err());
+    assert!(read(&unsigned(Kind::Eip2930(addresses))).is_err());
     assert!(read(&lists).is_err(), "lists in lists");
     assert!(start.elapsed().as_secs() < 5, "{:?}", start.elapsed());
 }

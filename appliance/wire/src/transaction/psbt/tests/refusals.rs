@@ -225,3 +225,22 @@ fn coins_of_no_transaction_are_refused() {
     });
     assert!(matches!(nobody, BadInput::WrongPreviousTransaction { .. }));
 }
+
+#[test]
+fn what_cannot_be_read_is_told_in_few_words_however_long_it_is() {
+    let long = vec![0xff; 3_900_000];
+    let length = |bytes: &[u8]| [&[0xfe][..], &u32::try_from(bytes.len()).unwrap().to_le_bytes()].concat();
+    // A preimage that is not one, which the parser quotes number by number; a key it quotes in hexadecimal.
+    let preimage = [&[21, 0x0a][..], &[0; 20], &length(&long), &long].concat();
+    let key = [&length(&long)[..], &[0x00], &long[1..], &[0]].concat();
+    for entry in [preimage, key] {
+        let mut psbt = psbt(&[Form::P2wpkh]);
+        psbt.inputs[0] = Default::default();
+        let data = psbt.serialize();
+        // The input's map is empty, and so are those of the two outputs.
+        let (before, ends) = data.split_at(data.len() - 3);
+        let Err(why) = read(&[before, &entry, ends].concat()) else { panic!("it was read") };
+        assert!(matches!(why, BadEvidence::Psbt(_)), "{}", why.to_string().len());
+        assert!(why.to_string().len() < 500, "{} bytes", why.to_string().len());
+    }
+}

@@ -1,0 +1,142 @@
+//! A key in two tokens: either signs, and the loss of one costs its requests some time and nothing else.
+
+use std::{fs, path::Path, process::Command};
+
+use libtest_mimic::Trial;
+use serde_json::Value;
+
+use crate::harness::{Installation, body::digest, eventually, trial, watcher::Watcher};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("several_tokens::while_one_is_gone_the_other_signs", one_gone),
+        trial("several_tokens::what_one_was_asked_when_it_ended_the_other_signs", one_ends),
+        trial("several_tokens::work_is_spread_over_both", spread),
+        trial("several_tokens::another_key_under_the_same_name_is_not_asked", other_key),
+    ]
+}
+
+/// An installation whose token there is twice: `main`, and a copy with other worker, module and directory.
+fn twins() -> Installation {
+    let installation = Installation::new();
+    copy(&installation.path("token"), &installation.path("copy"));
+    let conf = fs::read_to_string(installation.path("copy/softhsm2.conf")).unwrap();
+    let (token, copy) = (installation.path("token/objects"), installation.path("copy/objects"));
+    let conf = conf.replace(token.to_str().unwrap(), copy.to_str().unwrap());
+    assert!(conf.contains(copy.to_str().unwrap()), "{conf}");
+    fs::write(installation.path("copy/softhsm2.conf"), conf).unwrap();
+    installation.edit_config(|config| {
+        let token = config.split_once("[[token]]").unwrap().1;
+        let twin = token.replace("\"main\"", "\"copy\"").replace("token/", "copy/");
+        format!("{config}\n[[token]]{twin}")
+    });
+    installation
+}
+
+fn copy(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
+}
+
+fn token(installation: &Installation, name: &str) -> Value {
+    let status: Value = serde_json::from_slice(&installation.run("chancery", &["status", "--json"]).stdout).unwrap();
+    status["tokens"].as_array().unwrap().iter().find(|token| token["name"] == name).unwrap().clone()
+}
+
+fn signal(installation: &Installation, name: &str, signal: &str) {
+    let token = token(installation, name);
+    let worker = token["worker"].as_i64().unwrap_or_else(|| panic!("{token}"));
+    assert!(Command::new("kill").args([signal, &worker.to_string()]).status().unwrap().success());
+}
+
+fn kinds(installation: &Installation, id: &str) -> Vec<String> {
+    let entries = installation.entries().into_iter().filter(|entry| entry["request_id"] == id);
+    entries.map(|entry| entry["kind"].as_str().unwrap().to_owned()).collect()
+}
+
+fn one_gone() {
+    let installation = twins();
+    let running = installation.start();
+    let watcher = Watcher::new(&installation, &running);
+    for name in ["main", "copy"] {
+        let objects = installation.path(if name == "main" { "token/objects" } else { "copy/objects" });
+        fs::rename(&objects, installation.path("away")).unwrap();
+        eventually("it is seen to be down", || {
+            // Whoever asks it finds out; the checkpoints ask only one of the two.
+            watcher.signed(&format!("seen-{name}"), digest("raw", 0));
+            let token = token(&installation, name);
+            if let Some(worker) = token["worker"].as_i64() {
+                Command::new("kill").args(["-9", &worker.to_string()]).status().unwrap();
+            }
+            (token["state"] == "down").then_some(())
+        });
+        for number in 0..4 {
+            watcher.signed(&format!("without-{name}-{number}"), digest("raw", number));
+        }
+        fs::rename(installation.path("away"), objects).unwrap();
+        eventually("it is back", || (token(&installation, name)["state"] == "up").then_some(()));
+    }
+    running.stop();
+    installation.assert_log_verifies();
+}
+
+fn one_ends() {
+    let installation = twins();
+    let running = installation.start();
+    let watcher = Watcher::new(&installation, &running);
+    signal(&installation, "copy", "-STOP");
+    std::thread::scope(|scope| {
+        let requests = (0..16).map(|number| (format!("a-{number}"), digest("raw", number)));
+        let answers = scope.spawn(|| watcher.put_at_once(requests));
+        let open = || {
+            let status = installation.run("chancery", &["status", "--json"]).stdout;
+            serde_json::from_slice::<Value>(&status).unwrap()["open_requests"].as_u64().unwrap()
+        };
+        // The rest is signed by the other; what the standing one was asked waits for it.
+        eventually("all were decided", || (installation.entries().len() > 16 && open() < 16).then_some(()));
+        signal(&installation, "copy", "-KILL");
+        assert!(answers.join().unwrap().iter().all(|answer| answer.status == 200));
+    });
+    for number in 0..16 {
+        let kinds = kinds(&installation, &format!("a-{number}"));
+        assert!(kinds == ["accepted", "signed"] || kinds == ["accepted", "failed", "signed"], "{kinds:?}");
+    }
+    running.stop();
+    installation.assert_log_verifies();
+}
+
+fn spread() {
+    let installation = twins();
+    let running = installation.start();
+    let watcher = Watcher::new(&installation, &running);
+    for round in 0..8 {
+        let requests = (0..16).map(|number| (format!("a-{round}-{number}"), digest("raw", number)));
+        assert!(watcher.put_at_once(requests).iter().all(|answer| answer.status == 200));
+    }
+    let metrics = running.monitor("/metrics").1;
+    for name in ["main", "copy"] {
+        let line = format!("chancery_token_signatures_total{{token=\"{name}\"}} ");
+        let signed =
+            metrics.lines().find_map(|metric| metric.strip_prefix(&line)).unwrap_or_else(|| panic!("{metrics}"));
+        assert!(signed.parse::<u64>().unwrap() >= 16, "{name} made {signed} of 128");
+    }
+    running.stop();
+}
+
+fn other_key() {
+    let installation = twins();
+    let other = Installation::new();
+    // The copy holds other keys under the same names.
+    fs::remove_dir_all(installation.path("copy/objects")).unwrap();
+    copy(&other.path("token/objects"), &installation.path("copy/objects"));
+    fs::copy(other.path("token/pin"), installation.path("copy/pin")).unwrap();
+    let running = installation.start();
+    let watcher = Watcher::new(&installation, &running);
+    let unfit = token(&installation, "copy")["unfit_keys"].to_string();
+    assert!(unfit.contains("raw: the log pins public key"), "{unfit}");
+    for number in 0..16 {
+        watcher.signed(&format!("a-{number}"), digest("raw", number));
+    }
+    assert!(!running.monitor("/metrics").1.contains("chancery_token_wrong_signatures_total{token=\"copy\"} 1"));
+    running.stop();
+    installation.assert_log_verifies();
+}
