@@ -5,6 +5,7 @@
 
 mod anchor;
 mod draft;
+mod entry_rate;
 mod evidence_files;
 mod follower;
 mod genesis;
@@ -14,7 +15,6 @@ mod job;
 mod journal;
 mod log;
 mod open;
-mod refusals;
 mod replay;
 mod standing;
 mod start;

@@ -214,6 +214,12 @@ impl State {
         Ok(())
     }
 
+    /// Takes over what [`recount`](Self::recount) found for the policy that came in.
+    pub fn counted(&mut self, usage: Usage) {
+        self.usage = usage;
+        self.uncounted = false;
+    }
+
     /// Adds a key of the log.
     pub fn know_key(&mut self, key: &KeyEntry) {
         self.keys.insert(key.name.clone(), key.clone());

@@ -64,14 +64,14 @@ impl Journal {
 
     /// Shows that the log could be written now: it is not broken, there is room, and a sync succeeds.
     pub(super) fn probe(&mut self) -> Result<(), String> {
-        self.room()?;
+        self.room(0)?;
         self.append(&[]).map_err(|error| error.to_string())
     }
 
-    /// Refuses below the free-space floor.
-    pub(super) fn room(&self) -> Result<(), String> {
+    /// Refuses where less than the free-space floor would be left after `extra` bytes.
+    pub(super) fn room(&self, extra: u64) -> Result<(), String> {
         let free = free_bytes(&self.path).map_err(|error| format!("{}: {error}", self.path.display()))?;
-        if free >= FREE_SPACE_FLOOR {
+        if free.saturating_sub(extra) >= FREE_SPACE_FLOOR {
             return Ok(());
         }
         Err(format!(

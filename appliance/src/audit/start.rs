@@ -14,8 +14,8 @@ use std::{
 use appliance_wire::{Body, Boot, BootToken};
 
 use super::{
-    draft::Draft, evidence_files::EvidenceFiles, follower::Follower, handle::Audit, open::Opened, refusals::Refusals,
-    writer::Writer,
+    draft::Draft, entry_rate::EntryRate, evidence_files::EvidenceFiles, follower::Follower, handle::Audit,
+    open::Opened, writer::Writer,
 };
 use crate::{clock::Clock, metrics::Metrics, policy::Policy, refusal::Refusal, state::State};
 
@@ -62,8 +62,8 @@ impl Opened {
             under_way: Arc::clone(&under_way),
             at_token: Arc::clone(&at_token),
             in_flight: HashMap::new(),
-            refusals: Refusals::default(),
-            allocations: Refusals::default(),
+            refusals: EntryRate::new(1_000, 20),
+            allocations: EntryRate::new(1_000, 1),
             broken: Arc::clone(&broken),
             room_checked: None,
             metrics,

@@ -16,13 +16,13 @@ use tokio::sync::watch;
 
 use super::{
     draft::Draft,
+    entry_rate::EntryRate,
     evidence_files::EvidenceFiles,
     follower::Follow,
     intent::Attempt,
     job::{Job, Reply},
     journal::Journal,
     log::{Log, Tip},
-    refusals::Refusals,
 };
 use crate::{
     clock::{Clock, Moment},
@@ -54,9 +54,9 @@ pub(super) struct Writer {
     /// Signatures asked of tokens and not answered yet.
     pub(super) at_token: Arc<AtomicUsize>,
     pub(super) in_flight: HashMap<BindingKey, watch::Receiver<Option<Attempt>>>,
-    pub(super) refusals: Refusals,
-    /// Allocations are entries, too.
-    pub(super) allocations: Refusals,
+    pub(super) refusals: EntryRate,
+    /// Allocations are entries, too, and long ones.
+    pub(super) allocations: EntryRate,
     /// Why nothing may be accepted any more; set here, or by the follower.
     pub(super) broken: Arc<RwLock<Option<String>>>,
     pub(super) room_checked: Option<(Instant, Result<(), String>)>,
@@ -235,7 +235,7 @@ impl Writer {
         let room = match fresh {
             Some((_, room)) => room.clone(),
             None => {
-                let room = self.journal.room();
+                let room = self.journal.room(0);
                 self.room_checked = Some((Instant::now(), room.clone()));
                 room
             }

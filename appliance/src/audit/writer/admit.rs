@@ -67,6 +67,9 @@ impl Writer {
         facts: &Facts,
     ) -> Result<Admission, Refusal> {
         if let (Some(transaction), Some(evidence)) = (&accepted.transaction, &facts.evidence) {
+            // Many of them fit in one batch, and must fit on the disk together.
+            let bytes: usize = draft.evidence.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() + evidence.len();
+            self.journal.room(bytes as u64).map_err(Refusal::log_unavailable)?;
             draft.evidence.push((transaction.evidence_sha256.clone(), Arc::clone(evidence)));
         }
         let entry = self.push(draft, Body::Accepted(accepted))?;

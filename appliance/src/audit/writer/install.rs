@@ -9,7 +9,7 @@ use crate::{
     audit::job::Reply,
     policy::{Policy, PolicyKey},
     refusal::Refusal,
-    state::address_of,
+    state::{State, address_of},
 };
 
 impl Writer {
@@ -21,6 +21,9 @@ impl Writer {
     fn try_install(&mut self, policy: PolicyEntry, keys: Vec<KeyEntry>) -> Result<(), Refusal> {
         let parsed = Policy::parse(&policy.document).map_err(|mistakes| malformed(mistakes.to_string()))?;
         self.may_follow(&parsed)?;
+        let mut counted = State { policy: Some(Arc::new(parsed)), ..self.state.clone() };
+        let unfit = |error| malformed(format!("what the log holds cannot be counted under it: {error}"));
+        counted.recount(&*self.log).map_err(unfit)?;
         let mut draft = Draft::new(self.moment(), self.state.size);
         self.push(&mut draft, Body::Policy(policy))?;
         for key in keys {
@@ -32,10 +35,7 @@ impl Writer {
         }));
         self.commit(draft);
         committed.recv().unwrap_or_else(|_| Err(Refusal::log_unavailable("the commit was lost")))?;
-        self.state.recount(&*self.log).map_err(|error| {
-            self.break_off(&format!("counting use under the new policy: {error}"));
-            Refusal::log_unavailable(error)
-        })?;
+        self.state.counted(counted.usage);
         if let Some(policy) = &self.state.policy {
             *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(policy);
         }
