@@ -10,6 +10,8 @@ mod device;
 mod error;
 mod pin;
 pub mod pkcs11;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 pub mod worker;
 pub mod yubihsm2;
 

@@ -4,6 +4,7 @@ mod chain_code;
 mod der;
 mod failure;
 mod key;
+pub mod protocol;
 
 use std::{collections::HashMap, fmt};
 

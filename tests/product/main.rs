@@ -12,9 +12,11 @@ use libtest_mimic::{Arguments, Trial};
 mod bad_evidence;
 mod bad_input;
 mod certificates;
+mod children;
 mod crash;
 mod durability;
 mod ethereum;
+mod explain;
 mod freeze;
 mod harness;
 mod idempotency;
@@ -27,6 +29,7 @@ mod policy_tools;
 mod problem_codes;
 mod proofs;
 mod secrets;
+mod several_tokens;
 mod shape;
 mod tamper;
 mod the_way;
@@ -43,9 +46,11 @@ fn main() -> ExitCode {
         bad_evidence::trials(),
         bad_input::trials(),
         certificates::trials(),
+        children::trials(),
         crash::trials(),
         durability::trials(),
         ethereum::trials(),
+        explain::trials(),
         freeze::trials(),
         idempotency::trials(),
         keys::trials(),
@@ -57,6 +62,7 @@ fn main() -> ExitCode {
         problem_codes::trials(),
         proofs::trials(),
         secrets::trials(),
+        several_tokens::trials(),
         shape::trials(),
         tamper::trials(),
         the_way::trials(),

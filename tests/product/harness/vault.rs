@@ -1,5 +1,7 @@
 //! An appliance whose keys are `verified`, running, and whose keys these are.
 
+use std::collections::BTreeMap;
+
 use appliance_wire::{AddressType, Chain};
 use hsm_types::{Algorithm, ChainCode, KeyPath, PublicKey};
 use serde_json::{Value, json};
@@ -17,6 +19,8 @@ pub(crate) struct Vault {
     pub(crate) installation: Installation,
     pub(crate) running: Running,
     pub(crate) watcher: Watcher,
+    /// Each key, as the log has it.
+    keys: BTreeMap<String, (PublicKey, ChainCode)>,
 }
 
 impl Vault {
@@ -36,7 +40,8 @@ impl Vault {
     fn serve(installation: Installation) -> Self {
         let running = installation.start();
         let watcher = Watcher::new(&installation, &running);
-        Self { installation, running, watcher }
+        let keys = KEYS.map(|key| (key.to_owned(), key_of(&installation, key))).into();
+        Self { installation, running, watcher, keys }
     }
 
     /// The other watcher, which may withdraw from `vault`.
@@ -59,14 +64,11 @@ impl Vault {
     /// Public key of a key, or of a child whether allocated or not, derived from the log alone.
     pub(crate) fn public_key(&self, path: &str) -> PublicKey {
         let path: KeyPath = path.parse().unwrap();
-        let entries = self.installation.entries();
-        let mut keys = entries.iter().filter(|entry| entry["kind"] == "key");
-        let entry = keys.find(|entry| entry["name"] == path.label.as_str()).unwrap();
-        let public_key = hex::decode(entry["public_key"].as_str().unwrap()).unwrap();
-        let public_key = PublicKey::decode(Algorithm::Secp256k1, &public_key).unwrap();
-        let Some(child) = path.child else { return public_key };
-        let chain_code: ChainCode = entry["chain_code"].as_str().unwrap().parse().unwrap();
-        public_key.child(&chain_code, child).unwrap().public_key().clone()
+        let (public_key, chain_code) = &self.keys[path.label.as_str()];
+        match path.child {
+            None => public_key.clone(),
+            Some(child) => public_key.child(chain_code, child).unwrap().public_key().clone(),
+        }
     }
 
     /// Its address, in the form the policy gives it.
@@ -111,6 +113,14 @@ impl Vault {
         assert_eq!(problem.rule.as_deref(), Some(rule), "{}", problem.detail);
         assert!(problem.detail.contains(words), "{}", problem.detail);
     }
+}
+
+fn key_of(installation: &Installation, name: &str) -> (PublicKey, ChainCode) {
+    let entries = installation.entries();
+    let entry = entries.iter().find(|entry| entry["kind"] == "key" && entry["name"] == name).unwrap();
+    let public_key = hex::decode(entry["public_key"].as_str().unwrap()).unwrap();
+    let public_key = PublicKey::decode(Algorithm::Secp256k1, &public_key).unwrap();
+    (public_key, entry["chain_code"].as_str().unwrap().parse().unwrap())
 }
 
 /// The policy of [`Vault::new`].
