@@ -209,10 +209,10 @@ fn payments<B: Bindings>(
         let normal = move |destination: &String| chain?.normal_destination(destination).ok();
         transfer.outputs.iter().filter_map(move |output| normal(&output.destination))
     });
-    let (mut owners, mut allocations) = (BTreeMap::new(), owners::Allocations::new());
+    let mut owners = BTreeMap::new();
     for destination in read.chain(said) {
         if let Entry::Vacant(place) = owners.entry(destination) {
-            let owner = owners::owner(state, bindings, &mut allocations, place.key()).map_err(Stop::Unreadable)?;
+            let owner = owners::owner(state, bindings, place.key()).map_err(Stop::Unreadable)?;
             place.insert(owner);
         }
     }

@@ -52,9 +52,9 @@ fn reconsider<B: Bindings>(
     let policy = state.policy.as_deref().ok_or_else(standing::no_policy)?;
     let key = policy.key(&asked.key).filter(|key| policy.grants(watcher, &key.name));
     let key = key.ok_or_else(|| standing::not_granted(&asked.key))?;
-    let (mut owned, mut allocations) = (Vec::new(), owners::Allocations::new());
+    let mut owned = Vec::new();
     for payment in &asked.payments {
-        owned.push(owners::owner(state, bindings, &mut allocations, &payment.destination).map_err(Stop::Unreadable)?);
+        owned.push(owners::owner(state, bindings, &payment.destination).map_err(Stop::Unreadable)?);
     }
     let payments = match key.evidence {
         Level::Blind => Payments::Unknown,

@@ -55,7 +55,7 @@ pub enum Standing {
 /// Reads what a binding has come to.
 pub(super) fn standing<B: Bindings<Error = Unreadable>>(log: &B, binding: &Binding) -> Result<Standing, Unreadable> {
     match binding.outcome {
-        Outcome::Open => Ok(Standing::Accepted(binding.accepted)),
+        Outcome::Open | Outcome::Child(_) => Ok(Standing::Accepted(binding.accepted)),
         Outcome::Lapsed(index) => Ok(Standing::Lapsed(index)),
         Outcome::Signed(index) => {
             let Body::Signed(signed) = log.entry(index)?.body else {

@@ -27,7 +27,7 @@ impl Operations {
         };
         self.freezes.check(principal.watcher(), &accepted.key)?;
         let entry = match binding.outcome {
-            Outcome::Open => binding.accepted,
+            Outcome::Open | Outcome::Child(_) => binding.accepted,
             Outcome::Signed(index) | Outcome::Lapsed(index) => index,
         };
         let mut answer = match self.audit.standing(&binding)? {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use appliance_wire::{Addresses as Allocation, KeyEntry};
 use hsm_types::{KeyLabel, PublicKey};
 
+use super::bindings::family_number;
 use crate::{
     audit::read_public_key,
     policy::{Policy, PolicyKey},
@@ -16,9 +17,17 @@ use crate::{
 pub struct Addresses {
     own: HashMap<String, KeyLabel>,
     allocated: BTreeMap<KeyLabel, u32>,
+    /// Keys with children, by [`family_number`].
+    families: HashMap<u64, KeyLabel>,
 }
 
 impl Addresses {
+    /// The key with children that has this number.
+    #[must_use]
+    pub fn family(&self, number: u64) -> Option<&KeyLabel> {
+        self.families.get(&number)
+    }
+
     /// The key whose own address this is.
     #[must_use]
     pub fn own(&self, address: &str) -> Option<&KeyLabel> {
@@ -43,7 +52,8 @@ impl Addresses {
     }
 
     pub(super) fn restore(allocated: BTreeMap<KeyLabel, u32>) -> Self {
-        Self { own: HashMap::new(), allocated }
+        let families = allocated.keys().map(|key| (family_number(key), key.clone())).collect();
+        Self { own: HashMap::new(), allocated, families }
     }
 
     /// Counts an allocation, which must go on where the last one ended.
@@ -56,6 +66,7 @@ impl Addresses {
         let after = before.checked_add(allocation.count).filter(|after| *after <= MOST_CHILDREN);
         let after = after.ok_or_else(|| format!("{} has no so many children", allocation.key))?;
         self.allocated.insert(allocation.key.clone(), after);
+        self.families.insert(family_number(&allocation.key), allocation.key.clone());
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! What request ids, references, inputs and addresses are bound to: for ever, so kept by hash in the store and looked up.
 
 use appliance_wire::{Accepted, Body, Entry};
+use hsm_types::KeyLabel;
 use sha2::{Digest, Sha256};
 
 /// A name something is bound to for ever, as 16 bytes of SHA-256 with a letter for the kind.
@@ -61,6 +62,15 @@ pub enum Outcome {
     Signed(u64),
     /// Lapsed, by the entry with this index.
     Lapsed(u64),
+    /// An address of a child of the key with this [`family_number`].
+    Child(u64),
+}
+
+/// A key's name in eight bytes: the beginning of its SHA-256.
+#[must_use]
+pub(super) fn family_number(key: &KeyLabel) -> u64 {
+    let digest: [u8; 32] = Sha256::digest(key.as_str()).into();
+    digest.first_chunk().map_or(0, |first| u64::from_be_bytes(*first))
 }
 
 /// What a [`BindingKey`] is bound to.
@@ -68,7 +78,7 @@ pub enum Outcome {
 pub struct Binding {
     /// Index of the acceptance; of the withdrawal's first for what is held; of the allocation for an address.
     pub accepted: u64,
-    /// What became of a request; `Open` for everything else.
+    /// What became of a request; whose an address is; `Open` for everything else.
     pub outcome: Outcome,
 }
 
@@ -80,6 +90,7 @@ impl Binding {
             Outcome::Open => (0, 0),
             Outcome::Signed(index) => (1, index),
             Outcome::Lapsed(index) => (2, index),
+            Outcome::Child(family) => (3, family),
         };
         let mut bytes = [kind; 17];
         bytes[1..9].copy_from_slice(&self.accepted.to_be_bytes());
@@ -97,6 +108,7 @@ impl Binding {
             0 => Outcome::Open,
             1 => Outcome::Signed(index),
             2 => Outcome::Lapsed(index),
+            3 => Outcome::Child(index),
             _ => return None,
         };
         Some(Self { accepted: u64::from_be_bytes(*accepted), outcome })
@@ -145,7 +157,8 @@ pub fn bindings_of(entry: &Entry) -> Vec<(BindingKey, Binding)> {
             requests.chain(newest).chain(holds.map(|hold| (BindingKey::hold(hold), held))).collect()
         }
         Body::Addresses(allocation) => {
-            let allocated = Binding { accepted: entry.index, outcome: Outcome::Open };
+            let outcome = Outcome::Child(family_number(&allocation.key));
+            let allocated = Binding { accepted: entry.index, outcome };
             allocation.addresses.iter().map(|address| (BindingKey::address(address), allocated)).collect()
         }
         Body::Signed(signed) => {
