@@ -335,13 +335,11 @@ fn verify(
 
 async fn sign_in(token: &Token, key: &KeyLabel, inputs: Vec<ToSign>) -> Result<Vec<RawSignature>, Failure> {
     let signatures = inputs.len();
-    match call(token, Request::Sign { key: key.clone(), inputs }, signatures).await {
-        Ok(Response::Signatures(signatures)) => Ok(signatures),
-        Ok(Response::Info(_) | Response::PublicKey(_) | Response::ChainCode(_)) => {
-            Err(Failure { outcome_unknown: true, ..failure(&nonsense()) })
-        }
-        Err(error) => Err(failure(&error)),
-    }
+    let answer = call(token, Request::Sign { key: key.clone(), inputs }, signatures).await;
+    let Response::Signatures(signatures) = answer.map_err(|error| failure(&error))? else {
+        return Err(Failure { outcome_unknown: true, ..failure(&nonsense()) });
+    };
+    Ok(signatures)
 }
 
 /// Asks the token's worker for something that costs so many signatures' time.

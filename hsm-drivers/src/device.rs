@@ -1,7 +1,10 @@
 //! The seam between the appliance and its devices.
 
+mod log;
+
 use hsm_types::{ChainCode, KeyLabel, PublicKey, RawSignature, ToSign};
 
+pub use self::log::{BrokenChain, DeviceLog, DeviceLogEntry, DeviceLogPage, entries_after, verify_chain};
 use crate::Error;
 
 /// One logged-in session of one HSM, owned by one thread.
@@ -30,6 +33,27 @@ pub trait Device: Send {
     /// # Errors
     /// [`Error::disposition`] says whether a signature can exist.
     fn sign(&mut self, key: &KeyLabel, input: &ToSign) -> Result<RawSignature, Error>;
+
+    /// The device's own word about `key`, an X.509 certificate in DER; none where devices of this kind give none.
+    ///
+    /// # Errors
+    /// As [`Device::public_key`], and where the device may not, or does not, attest.
+    fn attestation(&mut self, _key: &KeyLabel) -> Result<Option<Vec<u8>>, Error> {
+        Ok(None)
+    }
+
+    /// The certificate of the key that signs attestations, as the device holds it; none where there is no such thing.
+    ///
+    /// # Errors
+    /// As of any call to the device.
+    fn attestation_issuer(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        Ok(None)
+    }
+
+    /// What the device itself writes down about what it did; none where devices of this kind keep no log.
+    fn device_log(&mut self) -> Option<&mut dyn DeviceLog> {
+        None
+    }
 }
 
 /// What a device says about itself, and what its driver can carry.

@@ -1,6 +1,10 @@
 //! What can go wrong at a device, and what may be done next.
 
+use std::time::Duration;
+
 use hsm_types::KeyLabel;
+
+use crate::yubihsm2::protocol::SESSION_IDLE_SECONDS;
 
 /// Whether a signature can exist, and whether the device is still good.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -73,6 +77,27 @@ pub enum Error {
         token: String,
         /// What the token said before any try.
         tries_left: TriesLeft,
+    },
+
+    /// The password was not tried, since it is the one every device leaves the factory with.
+    #[error(
+        "login to {token}: not tried, for its password is the factory's, which everybody knows: make an authentication \
+         key of your own, delete this one, and name yours in the configuration"
+    )]
+    FactoryPassword {
+        /// Which token, in words.
+        token: String,
+    },
+
+    /// The device has no session left.
+    #[error(
+        "login to {token}: all sessions of the device are in use; it forgets each after {} idle seconds: try again then, \
+         and see what else holds sessions",
+        SESSION_IDLE_SECONDS
+    )]
+    SessionsFull {
+        /// Which token, in words.
+        token: String,
     },
 
     /// No slot holds the token looked for.
@@ -164,10 +189,11 @@ impl Error {
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::PinRefused { .. } => Disposition::Refused,
-            Self::TokenNotFound { .. } => Disposition::Broken,
+            Self::TokenNotFound { .. } | Self::SessionsFull { .. } => Disposition::Broken,
             Self::WorkerGone { .. } => Disposition::OutcomeUnknown,
             Self::Call { disposition, .. } => *disposition,
             Self::PinNotTried { .. }
+            | Self::FactoryPassword { .. }
             | Self::AmbiguousToken { .. }
             | Self::TokenExists { .. }
             | Self::UnknownKey { .. }
@@ -184,17 +210,25 @@ impl Error {
         match self {
             Self::PinRefused { .. }
             | Self::PinNotTried { .. }
+            | Self::FactoryPassword { .. }
             | Self::AmbiguousToken { .. }
             | Self::TokenExists { .. }
             | Self::AmbiguousKey { .. }
             | Self::KeyExists { .. }
             | Self::KeyUnfit { .. } => true,
             Self::TokenNotFound { .. }
+            | Self::SessionsFull { .. }
             | Self::UnknownKey { .. }
             | Self::WrongInput { .. }
             | Self::Call { .. }
             | Self::WorkerGone { .. } => false,
         }
+    }
+
+    /// How long nothing can change, where that is known: no earlier try is worth its cost.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        matches!(self, Self::SessionsFull { .. }).then_some(Duration::from_secs(SESSION_IDLE_SECONDS))
     }
 
     /// Whether the session that gave this error must not be used again.

@@ -15,6 +15,8 @@ pub mod simulator;
 pub mod worker;
 pub mod yubihsm2;
 
-pub use device::{Device, DeviceInfo};
+pub use device::{
+    BrokenChain, Device, DeviceInfo, DeviceLog, DeviceLogEntry, DeviceLogPage, entries_after, verify_chain,
+};
 pub use error::{Disposition, Error, TriesLeft};
 pub use pin::Pin;

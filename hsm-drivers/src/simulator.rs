@@ -1,5 +1,6 @@
 //! A YubiHSM 2 of our own: it answers the real protocol, in the process or as a connector over HTTP. For development and
-//! tests; its keys lie in a file in clear. It knows nothing of the driver that asks it.
+//! tests; its keys lie in a file in clear. It knows nothing of the driver that asks it but the
+//! connector between them.
 //!
 //! What Yubico documents is done as documented: capabilities, delegated capabilities, domains, sixteen sessions of 30
 //! idle seconds, the log of 62 entries, forced audit, wrapping, attestation. Where the documents are silent, the choice
@@ -12,6 +13,7 @@ mod audit;
 mod certificate;
 mod clock;
 mod commands;
+mod connector;
 mod device;
 mod faults;
 mod keys;

@@ -21,7 +21,7 @@ use hsm_types::{ChainCode, KeyLabel, PublicKey, RawSignature, ToSign};
 pub use parent::Worker;
 pub use serve::serve;
 
-use crate::{DeviceInfo, Pin};
+use crate::{DeviceInfo, DeviceLogPage, Pin};
 
 /// What a worker is to open.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub enum Driver {
     },
     /// A YubiHSM 2.
     Yubihsm {
-        /// `http://host:port` of a yubihsm-connector.
+        /// The way there, as [`Address`](crate::yubihsm2::connector::Address) reads it.
         connector: String,
         /// Object id of the authentication key.
         authentication_key: u16,
@@ -74,6 +74,14 @@ pub enum Request {
         /// In the order of the signatures wanted.
         inputs: Vec<ToSign>,
     },
+    /// [`Device::attestation`](crate::Device::attestation).
+    Attestation(KeyLabel),
+    /// [`Device::attestation_issuer`](crate::Device::attestation_issuer).
+    AttestationIssuer,
+    /// [`DeviceLog::read`](crate::DeviceLog::read).
+    ReadDeviceLog,
+    /// [`DeviceLog::acknowledge`](crate::DeviceLog::acknowledge) through this number.
+    AcknowledgeDeviceLog(u16),
 }
 
 /// What a worker answers, kind by kind of [`Request`].
@@ -87,4 +95,10 @@ pub enum Response {
     ChainCode(Option<ChainCode>),
     /// To [`Request::Sign`], in the order of its inputs.
     Signatures(Vec<RawSignature>),
+    /// To [`Request::Attestation`] and [`Request::AttestationIssuer`]: a certificate in DER.
+    Attestation(Option<Vec<u8>>),
+    /// To [`Request::ReadDeviceLog`]: none where the device keeps no log.
+    DeviceLog(Option<DeviceLogPage>),
+    /// To [`Request::AcknowledgeDeviceLog`].
+    DeviceLogAcknowledged,
 }

@@ -1,62 +1,97 @@
-//! YubiHSM 2, through the crate `yubihsm` and a yubihsm-connector.
+//! YubiHSM 2, through a yubihsm-connector or over USB.
 
+pub mod attestation;
 mod chain_code;
+mod command;
+pub mod connector;
 mod der;
 mod failure;
 mod key;
+mod log;
 pub mod protocol;
+pub mod session;
 
 use std::{collections::HashMap, fmt};
 
 use hsm_types::{ChainCode, KeyLabel, PublicKey, RawSignature, ToSign};
-use yubihsm::{Client, Connector, Credentials, HttpConfig};
 
-use self::key::Key;
-use crate::{Device, DeviceInfo, Disposition, Error, Pin};
+pub use self::command::PublicKeyData;
+use self::{
+    connector::{Address, Connector, DEADLINE},
+    key::Key,
+    protocol::channel::StaticKeys,
+    session::{Credentials, Session},
+};
+use crate::{Device, DeviceInfo, DeviceLog, Disposition, Error, Pin};
 
-/// The device takes 2,048 bytes less the command's own; the crate panics above that, so the limit is here.
+/// The device takes 2,048 bytes before firmware 2.4, less what the command and the secure channel need.
 const LONGEST_MESSAGE: usize = 2000;
+
+/// The authentication key every device leaves the factory with, and its password.
+const FACTORY: (u16, &str) = (1, "password");
+
+/// Object id of the key and of the certificate that are in every device from the factory, to attest with.
+const FACTORY_ATTESTATION: u16 = 0;
 
 /// One session of a YubiHSM 2. The device works serially, so one is enough.
 pub struct Yubihsm2Device {
-    /// None after an error that makes the session unfit: the crate would go on using it.
-    client: Option<Client>,
+    /// None after an error that makes the session unfit.
+    session: Option<Session>,
+    /// For the next session: the device forgets one that was idle.
+    credentials: Credentials,
     keys: HashMap<KeyLabel, Key>,
     /// What each label meant when it was found first.
     pinned: HashMap<KeyLabel, PublicKey>,
 }
 
 impl Yubihsm2Device {
-    /// Opens a session with an authentication key, by its password.
+    /// Opens a session with an authentication key, by its password. The connector is named as in [`Address`].
     ///
     /// # Errors
-    /// [`Error::PinRefused`] where the device does not accept the password.
-    pub fn open(connector: Connector, authentication_key: u16, password: &Pin) -> Result<Self, Error> {
-        let credentials = Credentials::from_password(authentication_key, password.expose().as_bytes());
-        // The device forgets a session after 30 idle seconds; the client then opens another with the same key.
-        let client = Client::open(connector, credentials, true)
-            .map_err(|error| failure::open_failed(&error, authentication_key))?;
-        Ok(Self { client: Some(client), keys: HashMap::new(), pinned: HashMap::new() })
+    /// As [`Yubihsm2Device::open`], and where the connector is none, or cannot be opened.
+    pub fn open_at(connector: &str, authentication_key: u16, password: &Pin) -> Result<Self, Error> {
+        let address: Address = connector.parse().map_err(|error| failure::no_address(&error))?;
+        refuse_factory_password(authentication_key, password)?;
+        let connector = address.connect(DEADLINE).map_err(|error| failure::not_connected(&error))?;
+        Self::open(connector, authentication_key, password)
     }
 
-    /// Runs one command; an error that ends the session drops the client with it.
-    fn run<T>(&mut self, command: impl FnOnce(&Client) -> Result<T, Error>) -> Result<T, Error> {
-        let client = self.client.as_ref().ok_or_else(|| Error::Call {
-            attempted: "YubiHSM command".to_owned(),
-            cause: "the session was given up after an earlier error".to_owned(),
-            disposition: Disposition::Broken,
-        })?;
-        let result = command(client);
+    /// Opens a session with an authentication key, by its password, which is tried once.
+    ///
+    /// # Errors
+    /// [`Error::PinRefused`] where the device does not accept the password, [`Error::FactoryPassword`] where everybody
+    /// knows it, [`Error::SessionsFull`] where the device has no session left.
+    pub fn open(connector: Box<dyn Connector>, authentication_key: u16, password: &Pin) -> Result<Self, Error> {
+        refuse_factory_password(authentication_key, password)?;
+        let keys = StaticKeys::from_password(password.expose().as_bytes());
+        let credentials = Credentials { id: authentication_key, keys };
+        let session = open_session(connector, &credentials)?;
+        Ok(Self { session: Some(session), credentials, keys: HashMap::new(), pinned: HashMap::new() })
+    }
+
+    /// Changes a session that was idle for another. Keys are looked at anew there: another device may be plugged in.
+    fn refresh(&mut self) -> Result<(), Error> {
+        let Some(session) = self.session.take_if(|session| session.is_idle()) else { return Ok(()) };
+        self.keys.clear();
+        let connector = session.close().ok_or_else(given_up)?;
+        self.session = Some(open_session(connector, &self.credentials)?);
+        Ok(())
+    }
+
+    /// Runs one command; an error that ends the session drops it.
+    fn run<T>(&mut self, command: impl FnOnce(&mut Session) -> Result<T, Error>) -> Result<T, Error> {
+        let result = command(self.session.as_mut().ok_or_else(given_up)?);
         if result.as_ref().is_err_and(Error::ends_session) {
-            self.client = None;
+            self.session = None;
         }
         result
     }
 
     /// Finds the key anew. One found before must be the same still.
     fn find(&mut self, label: &KeyLabel) -> Result<Key, Error> {
+        self.refresh()?;
         self.keys.remove(label);
-        let found = self.run(|client| key::find(client, label))?;
+        let found = self.run(|session| key::find(session, label))?;
         let pinned = self.pinned.entry(label.clone()).or_insert_with(|| found.public_key.clone());
         if *pinned != found.public_key {
             let finding = format!("its public key is {} now and was {pinned} before", found.public_key);
@@ -67,6 +102,7 @@ impl Yubihsm2Device {
     }
 
     fn key(&mut self, label: &KeyLabel) -> Result<Key, Error> {
+        self.refresh()?;
         match self.keys.get(label) {
             Some(key) => Ok(key.clone()),
             None => self.find(label),
@@ -76,14 +112,16 @@ impl Yubihsm2Device {
 
 impl Device for Yubihsm2Device {
     fn info(&mut self) -> Result<DeviceInfo, Error> {
-        let info = self
-            .run(|client| client.device_info().map_err(|error| failure::command_failed(&error, "Get Device Info")))?;
+        self.refresh()?;
+        let failed = |error| failure::command_failed(&error, "Get Device Info");
+        let info = self.run(|session| session.device_info().map_err(failed))?;
+        let [major, minor, build] = info.version;
         Ok(DeviceInfo {
             driver: "yubihsm".to_owned(),
             manufacturer: "Yubico".to_owned(),
             model: "YubiHSM 2".to_owned(),
-            serial: info.serial_number.to_string(),
-            firmware: format!("{}.{}.{}", info.major_version, info.minor_version, info.build_version),
+            serial: format!("{:010}", info.serial),
+            firmware: format!("{major}.{minor}.{build}"),
             label: String::new(),
             longest_message: LONGEST_MESSAGE,
         })
@@ -95,75 +133,66 @@ impl Device for Yubihsm2Device {
 
     fn chain_code(&mut self, label: &KeyLabel) -> Result<Option<ChainCode>, Error> {
         let key = self.find(label)?;
-        self.run(|client| chain_code::read(client, label, key.id))
+        self.run(|session| chain_code::read(session, label, key.id))
     }
 
     fn sign(&mut self, label: &KeyLabel, input: &ToSign) -> Result<RawSignature, Error> {
         let key = self.key(label)?;
         key.check_input(label, input)?;
-        if let Some(signature) = self.run(|client| key.sign(client, label, input))? {
+        if let Some(signature) = self.run(|session| key.sign(session, label, input))? {
             return Ok(signature);
         }
         // The object id names nothing any more. The label may name the same key under another id.
         let key = self.find(label)?;
-        let signature = self.run(|client| key.sign(client, label, input))?;
+        let signature = self.run(|session| key.sign(session, label, input))?;
         signature.ok_or_else(|| Error::UnknownKey { key: label.clone() })
+    }
+
+    fn attestation(&mut self, label: &KeyLabel) -> Result<Option<Vec<u8>>, Error> {
+        let key = self.find(label)?;
+        let attempted = format!("Sign Attestation Certificate for key \"{label}\"");
+        let failed = |error| failure::command_failed(&error, &attempted);
+        let certificate =
+            self.run(|session| session.sign_attestation_certificate(key.id, FACTORY_ATTESTATION).map_err(failed))?;
+        Ok(Some(certificate))
+    }
+
+    fn attestation_issuer(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        self.refresh()?;
+        let failed = |error| failure::command_failed(&error, "Get Opaque for the certificate of the device");
+        self.run(|session| session.opaque(FACTORY_ATTESTATION).map(Some).map_err(failed))
+    }
+
+    fn device_log(&mut self) -> Option<&mut dyn DeviceLog> {
+        Some(self)
     }
 }
 
-/// The yubihsm-connector at `http://host:port`. Nothing is sent yet.
-///
-/// Keep it on the same machine: the crate misreads a response whose body comes in a second TCP segment. The secure
-/// channel notices, so that costs the session and never gives a wrong signature.
-///
-/// # Errors
-/// Any other form: the connector offers no TLS that the crate could speak, and a path or user has no meaning.
-pub fn http_connector(url: &str) -> Result<Connector, Error> {
-    let bad = || Error::Call {
-        attempted: format!("YubiHSM connector \"{url}\""),
-        cause: "not of the form http://host:port".to_owned(),
-        disposition: Disposition::NotSent,
-    };
-    let (host, port) = url.strip_prefix("http://").and_then(|rest| rest.rsplit_once(':')).ok_or_else(bad)?;
-    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-_[]:".contains(&byte);
-    if host.is_empty() || !host.bytes().all(is_host) || !port.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(bad());
+/// Nothing is asked of the device: whoever configured this would let anybody in.
+fn refuse_factory_password(authentication_key: u16, password: &Pin) -> Result<(), Error> {
+    if (authentication_key, password.expose()) == FACTORY {
+        return Err(Error::FactoryPassword { token: failure::token(authentication_key) });
     }
-    let port = port.parse().map_err(|_| bad())?;
-    Ok(Connector::http(&HttpConfig { addr: host.to_owned(), port, ..HttpConfig::default() }))
+    Ok(())
+}
+
+fn open_session(connector: Box<dyn Connector>, credentials: &Credentials) -> Result<Session, Error> {
+    Session::open(connector, credentials).map_err(|error| failure::open_failed(&error, credentials.id))
+}
+
+fn given_up() -> Error {
+    Error::Call {
+        attempted: "YubiHSM command".to_owned(),
+        cause: "the session was given up after an earlier error".to_owned(),
+        disposition: Disposition::Broken,
+    }
 }
 
 impl fmt::Debug for Yubihsm2Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Yubihsm2Device").field("open", &self.client.is_some()).finish_non_exhaustive()
+        f.debug_struct("Yubihsm2Device").field("session", &self.session).finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_http_host_port_is_a_connector() {
-        for good in ["http://127.0.0.1:12345", "http://localhost:1", "http://[::1]:12345"] {
-            assert!(http_connector(good).is_ok(), "{good}");
-        }
-        for bad in [
-            "",
-            "http://",
-            "http://host",
-            "https://host:1",
-            "usb:0001",
-            "host:1",
-            "http://host:1/",
-            "http://:1",
-            "http://user@host:1",
-            "http://host:99999",
-            "http://host:+1",
-            "simulator",
-        ] {
-            let error = http_connector(bad).map(|_| ()).unwrap_err();
-            assert!(error.to_string().contains("http://host:port"), "{bad}");
-        }
-    }
-}
+mod tests;

@@ -153,17 +153,15 @@ fn prove(worker: &Worker, label: &KeyLabel, public_key: &PublicKey) -> Result<()
 }
 
 fn public_key(worker: &Worker, label: &KeyLabel) -> Result<PublicKey, Error> {
-    match call(worker, Request::PublicKey(label.clone()))? {
-        Response::PublicKey(public_key) => Ok(public_key),
-        Response::Info(_) | Response::Signatures(_) | Response::ChainCode(_) => Err(nonsense()),
-    }
+    let answer = call(worker, Request::PublicKey(label.clone()))?;
+    if let Response::PublicKey(public_key) = answer { Ok(public_key) } else { Err(nonsense()) }
 }
 
 /// What the token has under the name of a key of the log.
 fn find(worker: &Worker, label: &KeyLabel, family: &Family) -> Found {
-    let chain_code = || match call(worker, Request::ChainCode(label.clone()))? {
-        Response::ChainCode(chain_code) => Ok(chain_code),
-        Response::Info(_) | Response::PublicKey(_) | Response::Signatures(_) => Err(nonsense()),
+    let chain_code = || {
+        let answer = call(worker, Request::ChainCode(label.clone()))?;
+        if let Response::ChainCode(chain_code) = answer { Ok(chain_code) } else { Err(nonsense()) }
     };
     Found { public_key: public_key(worker, label), chain_code: family.chain_code.as_ref().map(|_| chain_code()) }
 }

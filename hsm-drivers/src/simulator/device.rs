@@ -8,6 +8,7 @@ use std::{
 };
 
 use rand::{RngCore, rngs::OsRng};
+use zeroize::Zeroizing;
 
 use super::{
     Options,
@@ -19,10 +20,11 @@ use super::{
     log::Event,
     principal::Principal,
     sessions::{Sessions, Stage},
-    state::{BadState, State},
+    state::{self, BadState, State},
 };
 use crate::yubihsm2::protocol::{
-    Algorithm, Command, ErrorCode, Frame, LogEntry, ObjectType, Reader, TooShort,
+    Algorithm, Command, ErrorCode, Frame, LOG_CAPACITY, LONGEST_FRAME, LONGEST_FRAME_BEFORE_2_4, LogEntry, ObjectType,
+    Reader, TooShort,
     channel::{StaticKeys, card::Handshake},
 };
 
@@ -35,7 +37,8 @@ pub(super) struct Device {
     booted: Duration,
     sessions: Sessions,
     faults: Faults,
-    file: Option<PathBuf>,
+    /// Where the state is kept, and what was written there last.
+    kept: Option<(PathBuf, Zeroizing<Vec<u8>>)>,
 }
 
 /// What goes wrong on the way back.
@@ -69,7 +72,7 @@ impl Device {
             clock: options.clock,
             sessions: Sessions::default(),
             faults: Faults::default(),
-            file: file.map(Path::to_owned),
+            kept: file.map(|file| (file.to_owned(), Zeroizing::default())),
         };
         device.certify_attestation_key().ok_or(BadState::Fresh)?;
         device.state.log.append_boot(device.state.audit.is_forced());
@@ -106,7 +109,9 @@ impl Device {
     }
 
     fn run(&mut self, message: &[u8]) -> Answer {
-        let Ok(frame) = Frame::decode(message) else {
+        let longest = if self.firmware >= [2, 4, 0] { LONGEST_FRAME } else { LONGEST_FRAME_BEFORE_2_4 };
+        let frame = Frame::decode(message).ok().filter(|_| message.len() <= longest);
+        let Some(frame) = frame else {
             return Answer { message: Frame::error(ErrorCode::WRONG_LENGTH).encode(), faults: Vec::new() };
         };
         let command = Command(frame.code);
@@ -271,7 +276,7 @@ impl Device {
     }
 
     fn fill_log(&mut self, free: usize) {
-        let wanted = crate::yubihsm2::protocol::LOG_CAPACITY.saturating_sub(free);
+        let wanted = LOG_CAPACITY.saturating_sub(free);
         while self.state.log.entries.len() < wanted {
             self.log(Event { command: Command::ECHO.0, result: Command::ECHO.response(), ..nothing() });
         }
@@ -289,8 +294,15 @@ impl Device {
         Identity { firmware: self.firmware, serial: self.state.serial }
     }
 
-    fn keep(&self) -> Result<(), BadState> {
-        self.file.as_deref().map_or(Ok(()), |file| self.state.write(file))
+    /// Writes what has changed.
+    fn keep(&mut self) -> Result<(), BadState> {
+        let Some((file, written)) = &mut self.kept else { return Ok(()) };
+        let text = self.state.to_text();
+        if *written != text {
+            state::write(file, &text)?;
+            *written = text;
+        }
+        Ok(())
     }
 }
 

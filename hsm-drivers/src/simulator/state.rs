@@ -122,13 +122,18 @@ impl State {
         text::read(&bytes).map(Some).map_err(|line| BadState::Text { path: file.to_owned(), line })
     }
 
-    /// Replaces `file` whole: what is there afterwards is the old state or the new one.
-    pub(super) fn write(&self, file: &Path) -> Result<(), BadState> {
-        let failed = |cause| BadState::File { path: file.to_owned(), cause };
-        let mut beside = file.as_os_str().to_owned();
-        beside.push(".new");
-        replace(file, Path::new(&beside), &text::write(self)).map_err(failed)
+    /// What [`write`] is given.
+    pub(super) fn to_text(&self) -> Zeroizing<Vec<u8>> {
+        text::write(self)
     }
+}
+
+/// Replaces `file` whole: what is there afterwards is the old state or the new one.
+pub(super) fn write(file: &Path, text: &[u8]) -> Result<(), BadState> {
+    let failed = |cause| BadState::File { path: file.to_owned(), cause };
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".new");
+    replace(file, Path::new(&beside), text).map_err(failed)
 }
 
 fn replace(file: &Path, beside: &Path, bytes: &[u8]) -> io::Result<()> {

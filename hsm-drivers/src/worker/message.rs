@@ -1,6 +1,7 @@
 //! What travels between parent and child, value by value.
 
 mod error;
+mod log;
 
 use std::{
     ffi::OsString,
@@ -104,6 +105,16 @@ impl Wire for Request {
                 to.push(3);
                 key.encode(to);
             }
+            Self::Attestation(key) => {
+                to.push(4);
+                key.encode(to);
+            }
+            Self::ReadDeviceLog => to.push(5),
+            Self::AcknowledgeDeviceLog(through) => {
+                to.push(6);
+                through.encode(to);
+            }
+            Self::AttestationIssuer => to.push(7),
         }
     }
 
@@ -119,6 +130,10 @@ impl Wire for Request {
                 Ok(Self::Sign { key, inputs })
             }
             3 => KeyLabel::decode(from).map(Self::ChainCode),
+            4 => KeyLabel::decode(from).map(Self::Attestation),
+            5 => Ok(Self::ReadDeviceLog),
+            6 => u16::decode(from).map(Self::AcknowledgeDeviceLog),
+            7 => Ok(Self::AttestationIssuer),
             _ => Err(Malformed("an unknown request")),
         }
     }
@@ -144,6 +159,16 @@ impl Wire for Response {
                 to.push(3);
                 chain_code.encode(to);
             }
+            Self::Attestation(None) => to.push(4),
+            Self::Attestation(Some(certificate)) => {
+                to.push(5);
+                put_counted(to, certificate);
+            }
+            Self::DeviceLog(page) => {
+                to.push(6);
+                page.encode(to);
+            }
+            Self::DeviceLogAcknowledged => to.push(7),
         }
     }
 
@@ -158,6 +183,10 @@ impl Wire for Response {
             }
             2 => Vec::decode(from).map(Self::Signatures),
             3 => Option::decode(from).map(Self::ChainCode),
+            4 => Ok(Self::Attestation(None)),
+            5 => from.take_counted().map(|certificate| Self::Attestation(Some(certificate.to_vec()))),
+            6 => Option::decode(from).map(Self::DeviceLog),
+            7 => Ok(Self::DeviceLogAcknowledged),
             _ => Err(Malformed("an unknown response")),
         }
     }

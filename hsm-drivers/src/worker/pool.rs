@@ -14,7 +14,7 @@ use std::{
 use hsm_types::KeyLabel;
 
 use super::{Request, Response, answers::Answers, batch::Batch, frame};
-use crate::{Device, Disposition, Error};
+use crate::{Device, DeviceLog, Disposition, Error};
 
 /// How long sessions may take to finish what they are doing when the worker ends.
 const GRACE: Duration = Duration::from_millis(500);
@@ -36,6 +36,10 @@ enum Task {
     Info { id: u64 },
     PublicKey { id: u64, key: KeyLabel },
     ChainCode { id: u64, key: KeyLabel },
+    Attestation { id: u64, key: KeyLabel },
+    AttestationIssuer { id: u64 },
+    ReadDeviceLog { id: u64 },
+    AcknowledgeDeviceLog { id: u64, through: u16 },
     Sign { batch: Arc<Batch>, item: usize },
 }
 
@@ -73,6 +77,12 @@ impl Pool {
             Request::Info => tasks.queue.push_back(Task::Info { id }),
             Request::PublicKey(key) => tasks.queue.push_back(Task::PublicKey { id, key }),
             Request::ChainCode(key) => tasks.queue.push_back(Task::ChainCode { id, key }),
+            Request::Attestation(key) => tasks.queue.push_back(Task::Attestation { id, key }),
+            Request::AttestationIssuer => tasks.queue.push_back(Task::AttestationIssuer { id }),
+            Request::ReadDeviceLog => tasks.queue.push_back(Task::ReadDeviceLog { id }),
+            Request::AcknowledgeDeviceLog(through) => {
+                tasks.queue.push_back(Task::AcknowledgeDeviceLog { id, through });
+            }
             Request::Sign { inputs, .. } if inputs.is_empty() => {
                 drop(tasks);
                 return self.answer(id, Ok(Response::Signatures(Vec::new())));
@@ -105,6 +115,12 @@ impl Pool {
                 Task::Info { id } => self.finish(id, device.info().map(Response::Info)),
                 Task::PublicKey { id, key } => self.finish(id, device.public_key(&key).map(Response::PublicKey)),
                 Task::ChainCode { id, key } => self.finish(id, device.chain_code(&key).map(Response::ChainCode)),
+                Task::Attestation { id, key } => self.finish(id, device.attestation(&key).map(Response::Attestation)),
+                Task::AttestationIssuer { id } => {
+                    self.finish(id, device.attestation_issuer().map(Response::Attestation))
+                }
+                Task::ReadDeviceLog { id } => self.finish(id, read_log(&mut *device)),
+                Task::AcknowledgeDeviceLog { id, through } => self.finish(id, acknowledge_log(&mut *device, through)),
                 Task::Sign { batch, item } => {
                     let signed = batch.sign(item, &mut *device);
                     if let Some(answer) = signed.answer {
@@ -158,6 +174,19 @@ impl Pool {
     fn lock(&self) -> MutexGuard<'_, Tasks> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn read_log(device: &mut dyn Device) -> Result<Response, Error> {
+    device.device_log().map(DeviceLog::read).transpose().map(Response::DeviceLog)
+}
+
+fn acknowledge_log(device: &mut dyn Device, through: u16) -> Result<Response, Error> {
+    let none = || Error::Call {
+        attempted: format!("acknowledgement of the device log through {through}"),
+        cause: "the device keeps no log".to_owned(),
+        disposition: Disposition::NotSent,
+    };
+    device.device_log().ok_or_else(none)?.acknowledge(through).map(|()| Response::DeviceLogAcknowledged)
 }
 
 /// A session thread that ends while the worker serves, by a broken session or a panic, ends the worker.

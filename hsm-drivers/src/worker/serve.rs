@@ -75,8 +75,8 @@ fn open(opening: &Opening) -> Result<(Vec<Box<dyn Device>>, DeviceInfo), Error> 
             }
         }
         Driver::Yubihsm { connector, authentication_key, password } => {
-            let connector = yubihsm2::http_connector(connector)?;
-            devices.push(Box::new(yubihsm2::Yubihsm2Device::open(connector, *authentication_key, password)?));
+            let device = yubihsm2::Yubihsm2Device::open_at(connector, *authentication_key, password)?;
+            devices.push(Box::new(device));
         }
     }
     let none = || Error::Call {

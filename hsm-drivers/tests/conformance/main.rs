@@ -10,6 +10,7 @@ mod backend;
 mod cases;
 mod mock;
 mod pkcs11;
+mod simulator;
 mod softhsm;
 mod worker;
 
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
     trials.extend(cases::trials("softhsm", softhsm::Token::backend));
     trials.extend(cases::trials("yubihsm_mock", mock::Mock::backend));
     trials.extend(mock::trials());
+    trials.extend(simulator::trials());
     trials.extend(pkcs11::trials());
     trials.extend(worker::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()

@@ -1,12 +1,18 @@
-//! The crate's mock of a YubiHSM 2 as a back end. It enforces no capabilities, so only what is read back is tried here.
+//! The crate's mock of a YubiHSM 2 behind the crate's connector as a back end: neither knows our client. It enforces no
+//! capabilities, so only what is read back is tried here.
 
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::{
+    net::TcpListener,
+    sync::atomic::{AtomicU16, Ordering},
+    thread,
+};
 
-use hsm_drivers::{Device, Disposition, Error, Pin, TriesLeft, yubihsm2::Yubihsm2Device};
+use hsm_drivers::{Device, DeviceLogPage, Disposition, Error, Pin, TriesLeft, yubihsm2::Yubihsm2Device};
 use hsm_types::{Algorithm, ChainCode, KeyLabel, PublicKey};
 use libtest_mimic::Trial;
 use yubihsm::{
-    Capability, Client, Connector, Credentials, Domain, asymmetric,
+    Capability, Client, Connector, Credentials, Domain, HttpConfig, asymmetric, authentication,
+    connector::http::Server,
     object::{Filter, Id, Label},
     opaque,
 };
@@ -16,11 +22,15 @@ use crate::{
     trial,
 };
 
-/// What the mock, like a device from the factory, opens to.
-const AUTHENTICATION_KEY: u16 = 1;
-const PASSWORD: &str = "password";
+/// What the mock, like a device from the factory, opens to. Our driver would not.
+const FACTORY_KEY: u16 = 1;
+const FACTORY_PASSWORD: &str = "password";
+/// What our driver opens.
+const AUTHENTICATION_KEY: u16 = 2;
+const PASSWORD: &str = "correct horse";
 
 pub(crate) struct Mock {
+    url: String,
     connector: Connector,
     administrator: Client,
     next_id: AtomicU16,
@@ -29,9 +39,14 @@ pub(crate) struct Mock {
 impl Mock {
     fn new() -> Self {
         let connector = Connector::mockhsm();
-        let credentials = Credentials::from_password(AUTHENTICATION_KEY, PASSWORD.as_bytes());
-        let administrator = Client::open(connector.clone(), credentials, true).unwrap();
-        Self { connector, administrator, next_id: AtomicU16::new(100) }
+        let administrator = administrator(&connector);
+        Self { url: serve(&connector), connector, administrator, next_id: AtomicU16::new(100) }
+    }
+
+    /// Back to what left the factory, and set up as before. No session survives.
+    fn reset(&mut self) {
+        self.administrator.reset_device().unwrap();
+        self.administrator = administrator(&self.connector);
     }
 
     pub(crate) fn backend() -> Box<dyn Backend> {
@@ -39,7 +54,7 @@ impl Mock {
     }
 
     fn open(&self, password: &str) -> Result<Yubihsm2Device, Error> {
-        Yubihsm2Device::open(self.connector.clone(), AUTHENTICATION_KEY, &Pin::new(password.to_owned()))
+        Yubihsm2Device::open_at(&self.url, AUTHENTICATION_KEY, &Pin::new(password.to_owned()))
     }
 
     fn generate_with(&self, label: &KeyLabel, algorithm: asymmetric::Algorithm, capabilities: Capability) {
@@ -60,6 +75,38 @@ impl Mock {
     fn next_id(&self) -> Id {
         self.next_id.fetch_add(1, Ordering::Relaxed)
     }
+}
+
+/// A client of the crate's own, which puts our authentication key in.
+fn administrator(connector: &Connector) -> Client {
+    let credentials = Credentials::from_password(FACTORY_KEY, FACTORY_PASSWORD.as_bytes());
+    let client = Client::open(connector.clone(), credentials, true).unwrap();
+    let label = Label::from_bytes(b"appliance").unwrap();
+    let (capabilities, algorithm) = (Capability::all(), authentication::Algorithm::YubicoAes);
+    let key = authentication::Key::derive_from_password(PASSWORD.as_bytes());
+    let none = Capability::empty();
+    client.put_authentication_key(AUTHENTICATION_KEY, label, Domain::DOM1, capabilities, none, algorithm, key).unwrap();
+    client
+}
+
+/// The crate's look-alike of a yubihsm-connector, for as long as this program runs: its URL.
+fn serve(connector: &Connector) -> String {
+    let addr = "127.0.0.1".to_owned();
+    // The server does not tell a port it chose itself, so a free one is looked for; somebody else may take it first.
+    let (server, port) = (0..100)
+        .find_map(|_| {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let config = HttpConfig { addr: addr.clone(), port, timeout_ms: 5000 };
+            Server::new(&config, connector.clone()).ok().map(|server| (server, port))
+        })
+        .expect("a free port");
+    // An error is that of one message, and answered with a status: real connectors go on as well.
+    thread::spawn(move || {
+        loop {
+            let _ = server.handle_request();
+        }
+    });
+    format!("http://127.0.0.1:{port}")
 }
 
 impl Backend for Mock {
@@ -123,7 +170,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("yubihsm_mock::a_wrong_password_is_refused", a_wrong_password_is_refused),
         trial("yubihsm_mock::a_chain_code_under_another_object_id_is_refused", a_chain_code_under_another_object_id),
         trial("yubihsm_mock::a_keys_certificate_is_no_chain_code", a_keys_certificate_is_no_chain_code),
-        trial("yubihsm_mock::a_lost_session_ends_the_device", a_lost_session_ends_the_device),
+        trial("yubihsm_mock::a_lost_session_ends_the_device_and_another_works_at_once", a_lost_session_ends_the_device),
+        trial("yubihsm_mock::the_password_of_the_factory_is_not_even_tried", the_factorys_password_is_not_tried),
+        trial("yubihsm_mock::closed_sessions_are_free_again", closed_sessions_are_free_again),
+        trial("yubihsm_mock::an_empty_log_is_read_and_acknowledged", an_empty_log_is_read_and_acknowledged),
     ]
 }
 
@@ -171,14 +221,41 @@ fn a_keys_certificate_is_no_chain_code() {
 
 /// Deletes its session on the device's side: the next command fails in the session layer, and no later one is tried.
 fn a_lost_session_ends_the_device() {
-    let mock = Mock::new();
+    let mut mock = Mock::new();
     let key = label("lost");
     mock.generate(&key, Algorithm::P256);
     let mut device = mock.open(PASSWORD).unwrap();
     device.public_key(&key).unwrap();
-    mock.administrator.reset_device().unwrap();
+    mock.reset();
     let error = device.sign(&key, &input(Algorithm::P256, 0)).unwrap_err();
     assert!(matches!(error.disposition(), Disposition::OutcomeUnknown | Disposition::Broken), "{error}");
     let error = device.info().unwrap_err();
     assert!(error.to_string().contains("given up"), "{error}");
+    mock.generate(&key, Algorithm::P256);
+    mock.open(PASSWORD).unwrap().sign(&key, &input(Algorithm::P256, 0)).unwrap();
+}
+
+fn the_factorys_password_is_not_tried() {
+    let open = |url: &str| Yubihsm2Device::open_at(url, FACTORY_KEY, &Pin::new(FACTORY_PASSWORD.to_owned()));
+    // Nothing listens there, and nothing is asked of it.
+    for error in [open(&Mock::new().url).unwrap_err(), open("http://127.0.0.1:1").unwrap_err()] {
+        assert!(matches!(error, Error::FactoryPassword { .. }), "{error}");
+        assert!(error.needs_operator() && error.disposition() == Disposition::NotSent);
+    }
+}
+
+/// The mock, like a device, has room for sixteen.
+fn closed_sessions_are_free_again() {
+    let mock = Mock::new();
+    for _ in 0..40 {
+        mock.open(PASSWORD).unwrap();
+    }
+}
+
+/// The mock writes no log.
+fn an_empty_log_is_read_and_acknowledged() {
+    let mut device = Mock::new().open(PASSWORD).unwrap();
+    let log = device.device_log().unwrap();
+    assert_eq!(log.read().unwrap(), DeviceLogPage::default());
+    log.acknowledge(0).unwrap();
 }

@@ -26,7 +26,7 @@ use crate::{
     trial,
 };
 
-const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -43,11 +43,12 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("worker::a_token_that_goes_away_ends_it_and_a_new_one_serves", a_token_that_goes_away),
         trial("worker::dropping_it_ends_and_reaps_the_child", dropping_it_ends_and_reaps_the_child),
         trial("worker::a_yubihsm_that_is_not_there_is_told", a_yubihsm_that_is_not_there_is_told),
+        trial("worker::a_token_without_log_and_attestation_says_so", a_token_without_log_and_attestation),
     ]
 }
 
 /// This program as a worker, or as something that only looks like one.
-fn command(role: &str) -> Command {
+pub(crate) fn command(role: &str) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command.arg(role).env_clear().env(CONFIGURATION, env::var_os(CONFIGURATION).unwrap());
     command
@@ -64,7 +65,7 @@ fn start(token: &Token) -> Worker {
     worker
 }
 
-fn call(worker: &Worker, request: Request) -> Result<Response, Error> {
+pub(crate) fn call(worker: &Worker, request: Request) -> Result<Response, Error> {
     let (answered, answer) = mpsc::channel();
     worker.call(request, move |result| answered.send(result).unwrap());
     answer.recv_timeout(DEADLINE).unwrap()
@@ -314,13 +315,28 @@ fn dropping_it_ends_and_reaps_the_child() {
 }
 
 fn a_yubihsm_that_is_not_there_is_told() {
-    for (connector, disposition) in
-        [("usb:0123456789", Disposition::NotSent), ("http://127.0.0.1:1", Disposition::Broken)]
-    {
+    for (connector, disposition) in [
+        ("https://127.0.0.1:1", Disposition::NotSent),
+        ("usb:0123456789", Disposition::Broken),
+        ("http://127.0.0.1:1", Disposition::Broken),
+    ] {
         let password = Pin::new("password".to_owned());
         let driver = Driver::Yubihsm { connector: connector.to_owned(), authentication_key: 2, password };
         let error = Worker::start(command("token-worker"), Opening { sessions: 4, driver }, DEADLINE).unwrap_err();
         assert_eq!(error.disposition(), disposition, "{error}");
         assert!(!error.needs_operator(), "{error}");
     }
+}
+
+fn a_token_without_log_and_attestation() {
+    let token = Token::new();
+    let key = label("plain");
+    token.generate(&key, Algorithm::P256);
+    let worker = start(&token);
+    assert_eq!(call(&worker, Request::Attestation(key)), Ok(Response::Attestation(None)));
+    assert_eq!(call(&worker, Request::AttestationIssuer), Ok(Response::Attestation(None)));
+    assert_eq!(call(&worker, Request::ReadDeviceLog), Ok(Response::DeviceLog(None)));
+    let error = call(&worker, Request::AcknowledgeDeviceLog(1)).unwrap_err();
+    assert_eq!(error.disposition(), Disposition::NotSent, "{error}");
+    call(&worker, Request::Info).unwrap();
 }

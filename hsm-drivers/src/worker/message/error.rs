@@ -23,6 +23,8 @@ impl Wire for Error {
                 disposition.encode(to);
             }
             Self::WorkerGone { reason } => put_one(to, 11, reason),
+            Self::FactoryPassword { token } => put_one(to, 12, token),
+            Self::SessionsFull { token } => put_one(to, 13, token),
         }
     }
 
@@ -47,6 +49,8 @@ impl Wire for Error {
                 disposition: Disposition::decode(from)?,
             },
             11 => Self::WorkerGone { reason: String::decode(from)? },
+            12 => Self::FactoryPassword { token: String::decode(from)? },
+            13 => Self::SessionsFull { token: String::decode(from)? },
             _ => return Err(Malformed("an unknown error")),
         })
     }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    Disposition, Error, TriesLeft,
+    DeviceLogEntry, DeviceLogPage, Disposition, Error, TriesLeft,
     worker::{frame, wire::Numbered},
 };
 
@@ -12,6 +12,22 @@ fn opening() -> Opening {
     let pin = Pin::new("secret-pin".to_owned());
     let (module, label) = (PathBuf::from("/usr/lib/softhsm/libsofthsm2.so"), "main".to_owned());
     Opening { sessions: 4, driver: Driver::Pkcs11 { module, label, serial: Some("0a".to_owned()), pin } }
+}
+
+/// Every field another number.
+fn page() -> DeviceLogPage {
+    let entry = DeviceLogEntry {
+        number: 0x0102,
+        command: 0xee,
+        length: 0x0304,
+        session_key: 0x0506,
+        target_key: 0x0708,
+        second_key: 0x090a,
+        result: 0x0b,
+        tick: 0x0c0d_0e0f,
+        digest: std::array::from_fn(|position| 0x10 + position as u8),
+    };
+    DeviceLogPage { unlogged_boots: 1, unlogged_authentications: 2, entries: vec![entry; 2] }
 }
 
 fn through<T: Wire>(value: &T) -> T {
@@ -39,8 +55,16 @@ fn an_opening_arrives_whole_and_never_outgrows_its_frame() {
 #[test]
 fn requests_and_responses_arrive_as_they_were_sent() {
     let inputs = vec![ToSign::Digest(Digest([7; 32])), ToSign::Message(Vec::new()), ToSign::Message(vec![1; 4096])];
-    let requests =
-        [Request::Info, Request::PublicKey(key()), Request::ChainCode(key()), Request::Sign { key: key(), inputs }];
+    let requests = [
+        Request::Info,
+        Request::PublicKey(key()),
+        Request::ChainCode(key()),
+        Request::Sign { key: key(), inputs },
+        Request::Attestation(key()),
+        Request::AttestationIssuer,
+        Request::ReadDeviceLog,
+        Request::AcknowledgeDeviceLog(65_535),
+    ];
     for request in requests {
         assert_eq!(through(&request), request);
     }
@@ -62,6 +86,11 @@ fn requests_and_responses_arrive_as_they_were_sent() {
         Response::Signatures(signatures),
         Response::ChainCode(None),
         Response::ChainCode(Some(ChainCode::new([0xa5; 32]))),
+        Response::Attestation(None),
+        Response::Attestation(Some(vec![0x30, 0x00])),
+        Response::DeviceLog(None),
+        Response::DeviceLog(Some(page())),
+        Response::DeviceLogAcknowledged,
     ];
     for response in responses {
         assert_eq!(through(&response), response);
@@ -81,6 +110,8 @@ fn every_error_arrives_as_it_was_sent() {
         Error::KeyUnfit { key: key(), findings: vec!["it may derive".to_owned(), "it may unwrap".to_owned()] },
         Error::WrongInput { key: key(), reason: "too long".to_owned() },
         Error::WorkerGone { reason: "gone".to_owned() },
+        Error::FactoryPassword { token: token() },
+        Error::SessionsFull { token: token() },
     ];
     for tries_left in [TriesLeft::Unknown, TriesLeft::CountLow, TriesLeft::FinalTry, TriesLeft::Locked] {
         errors.push(Error::PinRefused { token: token(), tries_left });

@@ -30,6 +30,9 @@ pub(super) enum Expected {
     PublicKey,
     ChainCode,
     Signatures(usize),
+    Attestation,
+    DeviceLog,
+    DeviceLogAcknowledged,
 }
 
 impl Expected {
@@ -39,6 +42,9 @@ impl Expected {
             Request::PublicKey(_) => Self::PublicKey,
             Request::ChainCode(_) => Self::ChainCode,
             Request::Sign { inputs, .. } => Self::Signatures(inputs.len()),
+            Request::Attestation(_) | Request::AttestationIssuer => Self::Attestation,
+            Request::ReadDeviceLog => Self::DeviceLog,
+            Request::AcknowledgeDeviceLog(_) => Self::DeviceLogAcknowledged,
         }
     }
 
@@ -46,7 +52,10 @@ impl Expected {
         let fits = match (self, &response) {
             (Self::Info, Response::Info(_))
             | (Self::PublicKey, Response::PublicKey(_))
-            | (Self::ChainCode, Response::ChainCode(_)) => true,
+            | (Self::ChainCode, Response::ChainCode(_))
+            | (Self::Attestation, Response::Attestation(_))
+            | (Self::DeviceLog, Response::DeviceLog(_))
+            | (Self::DeviceLogAcknowledged, Response::DeviceLogAcknowledged) => true,
             (Self::Signatures(wanted), Response::Signatures(signatures)) => *wanted == signatures.len(),
             _ => false,
         };

@@ -109,3 +109,23 @@ impl fmt::Debug for Channel {
         f.debug_struct("Channel").field("session", &self.session).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The MAC alone is no proof: GPC_SPE_014 asks for the cryptogram as well.
+    #[test]
+    fn a_wrong_cryptogram_under_a_right_mac_opens_nothing() {
+        let keys = StaticKeys::from_password(b"password");
+        for altered in [false, true] {
+            let offered = Handshake::begin(3, &keys, [1; 8], [2; 8]);
+            let mut proof = offered.keys.host_cryptogram(&offered.context);
+            proof[7] ^= u8::from(altered);
+            let mut message = [&[Command::AUTHENTICATE_SESSION.0, 0, 17, 3][..], &proof].concat();
+            message.extend(cipher::sign(&offered.keys.s_mac, &[0; 16], &message).1);
+            let outcome = offered.authenticate(&message).map(drop);
+            assert_eq!(outcome, if altered { Err(ChannelError::Cryptogram) } else { Ok(()) });
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What a device keeps without power, and the file it is in.
+
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::Path,
+};
+
+use hsm_drivers::{
+    simulator::{Options, Simulator},
+    yubihsm2::protocol::{Algorithm, Capabilities, Command, Domains, ErrorCode, LogEntry},
+};
+use libtest_mimic::Trial;
+
+use crate::{
+    client::{Session, refused},
+    trials_of,
+};
+
+pub(crate) fn trials() -> impl Iterator<Item = Trial> {
+    trials_of(
+        "persistence",
+        &[
+            ("a_device_comes_back_as_it_was_but_for_its_sessions", comes_back),
+            ("the_file_is_private_and_replaced_whole", private),
+            ("a_file_that_is_damaged_is_refused_and_left", damaged),
+            ("state_that_cannot_be_kept_is_a_failure_of_storage", not_kept),
+        ],
+    )
+}
+
+fn open(file: &Path) -> Simulator {
+    Simulator::open(Some(file), Options::default()).unwrap()
+}
+
+fn comes_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("device");
+    let mut simulator = Simulator::open(Some(&file), Options { serial: 99, ..Options::default() }).unwrap();
+    let mut session = Session::factory(&mut simulator);
+    session.generate(&mut simulator, 5, Algorithm::EC_K256);
+    session.generate(&mut simulator, 6, Algorithm::ED25519);
+    session.run(&mut simulator, Command::DELETE_OBJECT, &[0, 6, 3]).unwrap();
+    let (rights, none) = (Capabilities::SIGN_ECDSA, Capabilities::NONE);
+    session.put_authentication_key(&mut simulator, (2, "signer"), Domains(1), rights, none).unwrap();
+    session.set_option(&mut simulator, 3, &[Command::SIGN_ECDSA.0, 2]).unwrap();
+    session.sign(&mut simulator, 5).unwrap();
+    let questions = [
+        (Command::GET_PUBLIC_KEY, vec![0, 5]),
+        (Command::LIST_OBJECTS, vec![]),
+        (Command::GET_OPTION, vec![3]),
+        (Command::GET_OBJECT_INFO, vec![0, 2, 2]),
+        (Command::GET_STORAGE_INFO, vec![]),
+    ];
+    let ask = |simulator: &mut Simulator, session: &mut Session| -> Vec<Vec<u8>> {
+        questions.iter().map(|(command, data)| session.run(simulator, *command, data).unwrap()).collect()
+    };
+    let (before, log) = (ask(&mut simulator, &mut session), session.log(&mut simulator));
+    let ca = simulator.ca_certificate();
+    drop(simulator);
+
+    let mut simulator = open(&file);
+    assert_eq!(session.echo(&mut simulator), Err(refused(ErrorCode::INVALID_SESSION)));
+    let mut session = Session::factory(&mut simulator);
+    assert_eq!(ask(&mut simulator, &mut session), before);
+    assert_eq!(simulator.ca_certificate(), ca);
+    let later = session.log(&mut simulator);
+    assert_eq!(later.entries[..log.entries.len()], log.entries);
+    let boot = later.entries.last().unwrap();
+    assert!(boot.command == LogEntry::BOOT && boot.follows(log.entries.last().unwrap()));
+    session.generate(&mut simulator, 6, Algorithm::EC_P256);
+    let info = session.run(&mut simulator, Command::GET_OBJECT_INFO, &[0, 6, 3]).unwrap();
+    assert_eq!(info[16], 1, "the second of its id");
+    let mut signer = Session::open(&mut simulator, 2, "signer").unwrap();
+    signer.sign(&mut simulator, 5).unwrap();
+}
+
+fn private() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("device");
+    let mut simulator = open(&file);
+    let mut session = Session::factory(&mut simulator);
+    let before = fs::read(&file).unwrap();
+    session.generate(&mut simulator, 5, Algorithm::EC_K256);
+    assert_ne!(fs::read(&file).unwrap(), before);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left beside it");
+    let inode = |file: &Path| fs::metadata(file).unwrap().ino();
+    let before = inode(&file);
+    session.echo(&mut simulator).unwrap();
+    assert_eq!(inode(&file), before, "what changes nothing writes nothing");
+    session.generate(&mut simulator, 6, Algorithm::EC_K256);
+    assert_ne!(inode(&file), before);
+}
+
+fn damaged() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("device");
+    drop(open(&file));
+    let good = fs::read_to_string(&file).unwrap();
+    let lines: Vec<&str> = good.lines().collect();
+    let mut bad = vec![String::new(), "something else\n".to_owned(), good.replace("log ", "logs ")];
+    for missing in 0..lines.len() {
+        // Without its objects and options a device is a poor one, but a device.
+        if !lines[missing].starts_with("object") && !lines[missing].starts_with("force-audit") {
+            let rest: Vec<&str> = lines.iter().enumerate().filter(|(at, _)| *at != missing).map(|(_, l)| *l).collect();
+            bad.push(rest.join("\n"));
+        }
+    }
+    for text in bad {
+        fs::write(&file, &text).unwrap();
+        let error = Simulator::open(Some(&file), Options::default()).unwrap_err().to_string();
+        assert!(error.contains("is not one of a simulator's state"), "{error}: {text}");
+        assert_eq!(fs::read_to_string(&file).unwrap(), text);
+    }
+    assert!(Simulator::open(Some(directory.path()), Options::default()).is_err(), "a directory");
+}
+
+fn not_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("device");
+    let mut simulator = open(&file);
+    let mut session = Session::factory(&mut simulator);
+    drop(directory);
+    session.echo(&mut simulator).unwrap();
+    let error = session.run(&mut simulator, Command::SET_OPTION, &[1, 0, 1, 1]);
+    assert_eq!(error, Err(refused(ErrorCode::STORAGE_FAILED)));
+}
