@@ -8,7 +8,7 @@ use std::{
 
 use appliance_wire::{KeyEntry, LogKey, UnsignedCheckpoint};
 use hsm_drivers::{
-    Disposition, Error,
+    Disposition, Error, Protection,
     worker::{Request, Response},
 };
 use hsm_types::{ChainCode, KeyLabel, PublicKey, RawSignature, ToSign, VerifiedSignature, Verifier};
@@ -130,10 +130,10 @@ impl Tokens {
             let Some(up) = token.worker() else { continue };
             for label in keys {
                 let Some(key) = self.ring.key(label) else { continue };
-                let public_key = match call(token, Request::PublicKey(label.clone()), 1).await {
-                    Ok(Response::PublicKey(public_key)) => Ok(public_key),
-                    Ok(_) => Err(nonsense()),
-                    Err(error) => Err(error),
+                let public_key = public_key(token, label).await;
+                let protection = match &public_key {
+                    Ok(_) => protection(token, label).await,
+                    Err(error) => Err(error.clone()),
                 };
                 let chain_code = match (&key.family.chain_code, &public_key) {
                     (Some(_), Ok(_)) => match call(token, Request::ChainCode(label.clone()), 1).await {
@@ -143,7 +143,8 @@ impl Tokens {
                     },
                     _ => None,
                 };
-                if let Some(fit) = (Found { public_key, chain_code }).judge(&key.family, key.token == token.name()) {
+                let found = Found { public_key, protection, chain_code };
+                if let Some(fit) = found.judge(&key.family, key.token == token.name()) {
                     up.note(label.clone(), fit);
                 }
             }
@@ -285,11 +286,16 @@ impl Tokens {
     /// There is none, or it may not serve.
     pub async fn public_key(&self, token: &str, label: &KeyLabel) -> Result<PublicKey, String> {
         let token = self.tokens.get(token).ok_or_else(|| format!("no token is called {token}"))?;
-        match call(token, Request::PublicKey(label.clone()), 1).await {
-            Ok(Response::PublicKey(public_key)) => Ok(public_key),
-            Ok(_) => Err(nonsense().to_string()),
-            Err(error) => Err(error.to_string()),
-        }
+        public_key(token, label).await.map_err(|error| error.to_string())
+    }
+
+    /// Whether key `label` can leave `token`, as its attributes there say.
+    ///
+    /// # Errors
+    /// There is none, or it may not serve.
+    pub async fn protection(&self, token: &str, label: &KeyLabel) -> Result<Protection, String> {
+        let token = self.tokens.get(token).ok_or_else(|| format!("no token is called {token}"))?;
+        protection(token, label).await.map_err(|error| error.to_string())
     }
 
     /// The chain code beside key `label` in `token`; none where the key was made without children.
@@ -340,6 +346,16 @@ async fn sign_in(token: &Token, key: &KeyLabel, inputs: Vec<ToSign>) -> Result<V
         return Err(Failure { outcome_unknown: true, ..failure(&nonsense()) });
     };
     Ok(signatures)
+}
+
+async fn public_key(token: &Token, label: &KeyLabel) -> Result<PublicKey, Error> {
+    let answer = call(token, Request::PublicKey(label.clone()), 1).await?;
+    if let Response::PublicKey(public_key) = answer { Ok(public_key) } else { Err(nonsense()) }
+}
+
+async fn protection(token: &Token, label: &KeyLabel) -> Result<Protection, Error> {
+    let answer = call(token, Request::Protection(label.clone()), 1).await?;
+    if let Response::Protection(protection) = answer { Ok(protection) } else { Err(nonsense()) }
 }
 
 /// Asks the token's worker for something that costs so many signatures' time.

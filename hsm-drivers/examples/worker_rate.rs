@@ -19,7 +19,7 @@ use std::{
 };
 
 use hsm_drivers::{
-    Device, Pin,
+    Device, Pin, Protection,
     pkcs11::{
         Token,
         ceremony::{Ceremony, find_softhsm, initialize_token},
@@ -62,7 +62,10 @@ fn measure() -> ExitCode {
     };
     let key: KeyLabel = "btc-hot".parse().unwrap();
     initialize_token(&module, "rate", &pin(), &pin()).unwrap();
-    Ceremony::open(&module, "rate", &pin()).unwrap().generate_key(&key, Algorithm::Secp256k1).unwrap();
+    Ceremony::open(&module, "rate", None, &pin())
+        .unwrap()
+        .generate_key(&key, Algorithm::Secp256k1, Protection::NeverLeaves)
+        .unwrap();
 
     let (mut ratios, mut cpu_ratios) = (Vec::new(), Vec::new());
     for _ in 0..PAIRS {

@@ -22,6 +22,12 @@ pub trait Device: Send {
     /// [`Error::KeyUnfit`] lists every deviation from what a serving key must be.
     fn public_key(&mut self, key: &KeyLabel) -> Result<PublicKey, Error>;
 
+    /// Whether `key` can leave the device, after the same look at it as in [`Device::public_key`].
+    ///
+    /// # Errors
+    /// As [`Device::public_key`].
+    fn protection(&mut self, key: &KeyLabel) -> Result<Protection, Error>;
+
     /// What children of `key` are derived with; none where the device holds no chain code for it.
     ///
     /// # Errors
@@ -54,6 +60,16 @@ pub trait Device: Send {
     fn device_log(&mut self) -> Option<&mut dyn DeviceLog> {
         None
     }
+}
+
+/// Whether a private key can leave its device.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Protection {
+    /// Never, in no form: it was made there and stays.
+    NeverLeaves,
+    /// Only wrapped, under a key that the security officer trusts; perhaps it came so itself. There is, or may be,
+    /// another device that holds it.
+    LeavesWrapped,
 }
 
 /// What a device says about itself, and what its driver can carry.

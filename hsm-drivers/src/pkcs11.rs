@@ -25,7 +25,7 @@ use self::{
     failure::{call_failed, is_stale_handle},
     key::Key,
 };
-use crate::{Device, DeviceInfo, Disposition, Error};
+use crate::{Device, DeviceInfo, Disposition, Error, Protection};
 
 /// The longest message PureEdDSA is asked for: tokens buffer it whole.
 const LONGEST_MESSAGE: usize = 4096;
@@ -92,6 +92,10 @@ impl Device for Pkcs11Device {
 
     fn public_key(&mut self, key: &KeyLabel) -> Result<PublicKey, Error> {
         self.find(key).map(|found| found.public_key.clone())
+    }
+
+    fn protection(&mut self, key: &KeyLabel) -> Result<Protection, Error> {
+        self.find(key).map(|found| found.protection)
     }
 
     fn chain_code(&mut self, key: &KeyLabel) -> Result<Option<ChainCode>, Error> {

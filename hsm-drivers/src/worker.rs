@@ -21,7 +21,7 @@ use hsm_types::{ChainCode, KeyLabel, PublicKey, RawSignature, ToSign};
 pub use parent::Worker;
 pub use serve::serve;
 
-use crate::{DeviceInfo, DeviceLogPage, Pin};
+use crate::{DeviceInfo, DeviceLogPage, Pin, Protection};
 
 /// What a worker is to open.
 #[derive(Debug)]
@@ -64,6 +64,8 @@ pub enum Request {
     Info,
     /// [`Device::public_key`](crate::Device::public_key).
     PublicKey(KeyLabel),
+    /// [`Device::protection`](crate::Device::protection).
+    Protection(KeyLabel),
     /// [`Device::chain_code`](crate::Device::chain_code).
     ChainCode(KeyLabel),
     /// [`Device::sign`](crate::Device::sign) for each input, over all sessions: all are signed or the first error is
@@ -91,6 +93,8 @@ pub enum Response {
     Info(DeviceInfo),
     /// To [`Request::PublicKey`].
     PublicKey(PublicKey),
+    /// To [`Request::Protection`].
+    Protection(Protection),
     /// To [`Request::ChainCode`].
     ChainCode(Option<ChainCode>),
     /// To [`Request::Sign`], in the order of its inputs.

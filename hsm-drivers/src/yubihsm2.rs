@@ -22,7 +22,7 @@ use self::{
     protocol::channel::StaticKeys,
     session::{Credentials, Session},
 };
-use crate::{Device, DeviceInfo, DeviceLog, Disposition, Error, Pin};
+use crate::{Device, DeviceInfo, DeviceLog, Disposition, Error, Pin, Protection};
 
 /// The device takes 2,048 bytes before firmware 2.4, less what the command and the secure channel need.
 const LONGEST_MESSAGE: usize = 2000;
@@ -129,6 +129,11 @@ impl Device for Yubihsm2Device {
 
     fn public_key(&mut self, key: &KeyLabel) -> Result<PublicKey, Error> {
         self.find(key).map(|found| found.public_key)
+    }
+
+    fn protection(&mut self, key: &KeyLabel) -> Result<Protection, Error> {
+        // One that can be exported is not found fit.
+        self.public_key(key).map(|_| Protection::NeverLeaves)
     }
 
     fn chain_code(&mut self, label: &KeyLabel) -> Result<Option<ChainCode>, Error> {

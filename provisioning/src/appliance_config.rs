@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use hsm_drivers::pkcs11::ceremony::Ceremony;
+use hsm_drivers::{Pin, pkcs11::ceremony::Ceremony};
 use serde::Deserialize;
 
 use crate::{
@@ -46,10 +46,12 @@ struct State {
 /// One `[[token]]`.
 #[derive(Debug, Deserialize)]
 pub struct Token {
-    name: String,
+    /// Its name in the file.
+    pub name: String,
     driver: String,
     module: Option<PathBuf>,
     label: Option<String>,
+    serial: Option<String>,
     #[serde(default)]
     environment: BTreeMap<String, String>,
     pin: Option<PinSource>,
@@ -96,6 +98,33 @@ impl ApplianceConfig {
         }
     }
 
+    /// The token that `--token` calls `name`; without a name, the only PKCS#11 token beside `other`.
+    pub fn token_beside(&self, other: &Token, name: Option<&str>) -> Result<&Token, Error> {
+        let mut beside = self.file.tokens.iter().filter(|token| token.driver == "pkcs11" && token.name != other.name);
+        match (name, beside.next(), beside.next()) {
+            (None, Some(only), None) => Ok(only),
+            (None, None, _) => Err(self.wrong(format!("names no PKCS#11 token beside \"{}\"", other.name))),
+            (name, ..) => self.token(name),
+        }
+    }
+
+    /// What must be in the environment before the module of either token is loaded, for one program opens both.
+    pub fn variables_of_both(&self, one: &Token, other: &Token) -> Result<Variables, Error> {
+        let mut variables = self.variables(one);
+        for (name, value) in self.variables(other) {
+            if variables.get(&name).is_some_and(|set| *set != value) {
+                let reason = format!(
+                    "tokens \"{}\" and \"{}\" have another {name} each, and one program can open but one of them then: \
+                     name a configuration of the module that shows both",
+                    one.name, other.name
+                );
+                return Err(self.wrong(reason));
+            }
+            variables.insert(name, value);
+        }
+        Ok(variables)
+    }
+
     /// What must be in the environment before the token's module is loaded.
     #[must_use]
     pub fn variables(&self, token: &Token) -> Variables {
@@ -105,10 +134,19 @@ impl ApplianceConfig {
 
     /// Opens the token; its environment must be set.
     pub fn open(&self, token: &Token) -> Result<Ceremony, Error> {
-        let missing = |field: &str| self.wrong(format!("token \"{}\" has no {field}", token.name));
-        let module = self.directory.join(token.module.as_ref().ok_or_else(|| missing("module"))?);
-        let label = token.label.as_ref().ok_or_else(|| missing("label"))?;
-        let pin = token.pin.as_ref().ok_or_else(|| missing("pin"))?;
+        self.open_with(token, &self.pin(token)?)
+    }
+
+    /// Fetches the user PIN of the token.
+    pub fn pin(&self, token: &Token) -> Result<Pin, Error> {
+        let source = token.pin.as_ref().ok_or_else(|| self.missing(token, "pin"))?;
+        source.read(&self.directory, token.label.as_deref().unwrap_or(&token.name))
+    }
+
+    /// Opens the token with a PIN fetched before.
+    pub fn open_with(&self, token: &Token, pin: &Pin) -> Result<Ceremony, Error> {
+        let module = self.directory.join(token.module.as_ref().ok_or_else(|| self.missing(token, "module"))?);
+        let label = token.label.as_ref().ok_or_else(|| self.missing(token, "label"))?;
         if !files::exists(&module)? {
             let reason = format!(
                 "token \"{}\": there is no PKCS#11 module at {}: install it (SoftHSM: the package softhsm2), or correct \
@@ -118,7 +156,11 @@ impl ApplianceConfig {
             );
             return Err(self.wrong(reason));
         }
-        Ok(Ceremony::open(&module, label, &pin.read(&self.directory, label)?)?)
+        Ok(Ceremony::open(&module, label, token.serial.as_deref(), pin)?)
+    }
+
+    fn missing(&self, token: &Token, field: &str) -> Error {
+        self.wrong(format!("token \"{}\" has no {field}", token.name))
     }
 
     fn wrong(&self, reason: String) -> Error {

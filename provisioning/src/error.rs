@@ -77,6 +77,16 @@ pub enum Error {
         key: hsm_types::KeyLabel,
     },
 
+    /// A key was to be replicated that never leaves its token.
+    #[error(
+        "key \"{key}\": it was made without --backup, so that it never leaves its token, and that cannot be changed: to have \
+         a key in two tokens, make another under a new name with --backup"
+    )]
+    MadeWithoutBackup {
+        /// Its name.
+        key: hsm_types::KeyLabel,
+    },
+
     /// A certificate could not be made.
     #[error("make the certificate \"{name}\"")]
     Certificate {
@@ -137,6 +147,7 @@ impl Error {
             | Self::NoModule { .. }
             | Self::Device(_)
             | Self::MadeWithoutChildren { .. }
+            | Self::MadeWithoutBackup { .. }
             | Self::Certificate { .. }
             | Self::PortTaken { .. }
             | Self::Program { .. }

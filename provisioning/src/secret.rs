@@ -49,16 +49,18 @@ impl PinSource {
                 // Its mode is systemd's affair: an access list shows there as permissions of the group.
                 read_from(&Path::new(&root).join(credential), false)
             }
-            Self::Prompt { .. } => {
-                let asked = rpassword::prompt_password(format!("PIN of token \"{label}\": "));
-                asked.map(Pin::new).map_err(|source| Error::File {
-                    attempted: "ask for the PIN on",
-                    path: PathBuf::from("/dev/tty"),
-                    source,
-                })
-            }
+            Self::Prompt { .. } => ask(&format!("PIN of token \"{label}\"")),
         }
     }
+}
+
+/// Asks for a PIN on the terminal; it does not show there.
+pub fn ask(what: &str) -> Result<Pin, Error> {
+    rpassword::prompt_password(format!("{what}: ")).map(Pin::new).map_err(|source| Error::File {
+        attempted: "ask for the PIN on",
+        path: PathBuf::from("/dev/tty"),
+        source,
+    })
 }
 
 /// Reads a PIN file, unless others than its owner could read it too.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use hsm_drivers::{
-    Error as DeviceError,
+    Error as DeviceError, Protection,
     pkcs11::ceremony::{self, Ceremony},
 };
 use hsm_types::{Algorithm, KeyLabel, PublicKey};
@@ -76,7 +76,7 @@ impl SoftToken {
 
     fn open_or_initialize(&self, module: &Path) -> Result<(Outcome, Ceremony), Error> {
         let pin = secret::read(&self.directory.join("pin"))?;
-        match Ceremony::open(module, LABEL, &pin) {
+        match Ceremony::open(module, LABEL, None, &pin) {
             Err(DeviceError::TokenNotFound { .. }) => {}
             opened => return Ok((Outcome::Kept, opened?)),
         }
@@ -85,7 +85,7 @@ impl SoftToken {
         files::create(&self.mark(), b"", files::SECRET)?;
         ceremony::initialize_token(module, LABEL, &so_pin, &pin)?;
         fs::remove_file(self.mark()).map_err(|source| self.failed("remove", self.mark(), source))?;
-        Ok((Outcome::Made, Ceremony::open(module, LABEL, &pin)?))
+        Ok((Outcome::Made, Ceremony::open(module, LABEL, None, &pin)?))
     }
 
     /// Moves away what an interrupted run made of a token: it has no user PIN, and no key.
@@ -136,7 +136,12 @@ impl SoftToken {
 pub fn ensure_key(token: &mut Ceremony, key: &PlannedKey) -> Result<(Outcome, PublicKey), Error> {
     let PlannedKey { label, algorithm, children } = key;
     let Some(listing) = token.list_keys()?.into_iter().find(|listing| listing.label == label.as_str()) else {
-        let made = if *children { make_parent(token, label)? } else { token.generate_key(label, *algorithm)? };
+        let protection = Protection::NeverLeaves;
+        let made = if *children {
+            make_parent(token, label, protection)?
+        } else {
+            token.generate_key(label, *algorithm, protection)?
+        };
         return Ok((Outcome::Made, made));
     };
     let mut findings = listing.findings;
@@ -154,8 +159,8 @@ pub fn ensure_key(token: &mut Ceremony, key: &PlannedKey) -> Result<(Outcome, Pu
 
 /// A new secp256k1 key that may have children. Children are given to a key when it is made, or never: signatures and
 /// addresses of a key that is in use must not come to depend on a chain code no backup has.
-pub fn make_parent(token: &mut Ceremony, label: &KeyLabel) -> Result<PublicKey, Error> {
-    match token.generate_parent(label) {
+pub fn make_parent(token: &mut Ceremony, label: &KeyLabel, protection: Protection) -> Result<PublicKey, Error> {
+    match token.generate_parent(label, protection) {
         Ok((public_key, _)) => Ok(public_key),
         Err(exists @ DeviceError::KeyExists { .. }) => {
             let listing = token.list_keys()?.into_iter().find(|listing| listing.label == label.as_str());

@@ -11,6 +11,7 @@ pub(crate) mod litecoind;
 pub(crate) mod load;
 pub(crate) mod rpc;
 pub(crate) mod running;
+pub(crate) mod shim;
 pub(crate) mod vault;
 pub(crate) mod watcher;
 pub(crate) mod watcher_program;

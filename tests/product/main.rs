@@ -14,6 +14,7 @@ mod bad_input;
 mod certificates;
 mod children;
 mod crash;
+mod device_faults;
 mod durability;
 mod ethereum;
 mod explain;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         certificates::trials(),
         children::trials(),
         crash::trials(),
+        device_faults::trials(),
         durability::trials(),
         ethereum::trials(),
         explain::trials(),

@@ -111,6 +111,7 @@ impl World {
                 evidence: key.evidence.name().to_owned(),
                 token: "t".to_owned(),
                 chain_code: None,
+                backup: false,
             };
             state.know_key(&entry);
         }

@@ -1,6 +1,7 @@
 //! A policy comes in: checked, its new keys read from the tokens, recorded whole.
 
 use appliance_wire::{KeyEntry, PolicyEntry, ProblemCode};
+use hsm_drivers::Protection;
 use hsm_types::{Algorithm, KeyLabel};
 
 use super::Operations;
@@ -78,6 +79,7 @@ pub async fn key_entries(tokens: &Tokens, keys: &[&PolicyKey], known: &[KeyEntry
             return Err(format!("keys {} and {} are one key: a key has one name", key.name, other.name));
         }
         let chain_code = chain_code(tokens, &token, key).await?;
+        let backup = tokens.protection(&token, &key.name).await? == Protection::LeavesWrapped;
         entries.push(KeyEntry {
             name: key.name.clone(),
             algorithm: key.algorithm,
@@ -85,6 +87,7 @@ pub async fn key_entries(tokens: &Tokens, keys: &[&PolicyKey], known: &[KeyEntry
             evidence: key.evidence.name().to_owned(),
             token,
             chain_code,
+            backup,
         });
     }
     Ok(entries)

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use appliance_wire::KeyEntry;
+use hsm_drivers::Protection;
 use hsm_types::{
     BadChainCode, ChainCode, ChildKey, Digest, NoChildren, NotValid, PublicKey, RawSignature, ToSign,
     VerifiedSignature, Verifier,
@@ -17,6 +18,8 @@ pub struct Family {
     pub verifier: Verifier,
     /// As the log pins it; none where the key was made without children.
     pub chain_code: Option<ChainCode>,
+    /// Whether it may leave its token, as the log pins it.
+    pub protection: Protection,
 }
 
 impl Family {
@@ -28,7 +31,8 @@ impl Family {
         let public_key = read_public_key(entry.algorithm, &entry.public_key)?;
         let chain_code = entry.chain_code.as_deref().map(str::parse).transpose();
         let chain_code = chain_code.map_err(|error: BadChainCode| format!("entry of key {}: {error}", entry.name))?;
-        Ok(Self { verifier: Verifier::new(public_key), chain_code })
+        let protection = if entry.backup { Protection::LeavesWrapped } else { Protection::NeverLeaves };
+        Ok(Self { verifier: Verifier::new(public_key), chain_code, protection })
     }
 
     /// The public key of a child, or of the key itself.
@@ -70,10 +74,25 @@ impl Family {
 
     /// Why the token's copies are not those the log pins, a clause in words. A chain code is compared where the log has
     /// one: without, the key has no children, whatever lies beside it in the token.
-    pub(super) fn deviation(&self, public_key: &PublicKey, chain_code: Option<&ChainCode>) -> Option<String> {
+    pub(super) fn deviation(
+        &self,
+        public_key: &PublicKey,
+        protection: Protection,
+        chain_code: Option<&ChainCode>,
+    ) -> Option<String> {
         let pinned = self.verifier.public_key();
         if public_key != pinned {
             return Some(format!("the log pins public key {pinned}, the token now has {public_key}"));
+        }
+        match (self.protection, protection) {
+            (Protection::NeverLeaves, Protection::LeavesWrapped) => {
+                return Some("the log pins it as one that never leaves its token, here it can be wrapped".to_owned());
+            }
+            (Protection::LeavesWrapped, Protection::NeverLeaves) => {
+                return Some("the log pins it as one with a backup, here it cannot be wrapped".to_owned());
+            }
+            (Protection::NeverLeaves, Protection::NeverLeaves)
+            | (Protection::LeavesWrapped, Protection::LeavesWrapped) => {}
         }
         match (&self.chain_code, chain_code) {
             (Some(pinned), Some(found)) if pinned != found => Some(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use hsm_drivers::Error;
+use hsm_drivers::{Error, Protection};
 use hsm_types::{ChainCode, KeyLabel, PublicKey};
 
 use super::Family;
@@ -14,6 +14,8 @@ pub(super) type Holdings = BTreeMap<KeyLabel, Result<(), String>>;
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) public_key: Result<PublicKey, Error>,
+    /// Asked for only where there is a public key.
+    pub(super) protection: Result<Protection, Error>,
     /// Asked for only where the log pins one.
     pub(super) chain_code: Option<Result<Option<ChainCode>, Error>>,
 }
@@ -27,11 +29,15 @@ impl Found {
             Err(Error::UnknownKey { .. }) if !must_have => return None,
             Err(error) => return Some(Err(error.to_string())),
         };
+        let protection = match self.protection {
+            Ok(protection) => protection,
+            Err(error) => return Some(Err(error.to_string())),
+        };
         let chain_code = match self.chain_code.transpose() {
             Ok(chain_code) => chain_code.flatten(),
             Err(error) => return Some(Err(error.to_string())),
         };
-        match family.deviation(&public_key, chain_code.as_ref()) {
+        match family.deviation(&public_key, protection, chain_code.as_ref()) {
             None => Some(Ok(())),
             Some(deviation) => Some(Err(deviation)),
         }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use hsm_drivers::{
-    Error,
+    Error, Protection,
     worker::{Driver, Opening, Request, Response, Worker},
 };
 use hsm_types::{KeyLabel, PublicKey, Verifier};
@@ -157,13 +157,23 @@ fn public_key(worker: &Worker, label: &KeyLabel) -> Result<PublicKey, Error> {
     if let Response::PublicKey(public_key) = answer { Ok(public_key) } else { Err(nonsense()) }
 }
 
+fn protection(worker: &Worker, label: &KeyLabel) -> Result<Protection, Error> {
+    let answer = call(worker, Request::Protection(label.clone()))?;
+    if let Response::Protection(protection) = answer { Ok(protection) } else { Err(nonsense()) }
+}
+
 /// What the token has under the name of a key of the log.
 fn find(worker: &Worker, label: &KeyLabel, family: &Family) -> Found {
     let chain_code = || {
         let answer = call(worker, Request::ChainCode(label.clone()))?;
         if let Response::ChainCode(chain_code) = answer { Ok(chain_code) } else { Err(nonsense()) }
     };
-    Found { public_key: public_key(worker, label), chain_code: family.chain_code.as_ref().map(|_| chain_code()) }
+    let public_key = public_key(worker, label);
+    let protection = match &public_key {
+        Ok(_) => protection(worker, label),
+        Err(error) => Err(error.clone()),
+    };
+    Found { public_key, protection, chain_code: family.chain_code.as_ref().map(|_| chain_code()) }
 }
 
 fn call(worker: &Worker, request: Request) -> Result<Response, Error> {

@@ -129,6 +129,9 @@ pub struct KeyEntry {
     /// 32 bytes beside the key in the token, hexadecimal: what its children are derived with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain_code: Option<String>,
+    /// Whether it was made with a backup: it may leave its token wrapped under a trusted key, and be in several.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub backup: bool,
 }
 
 /// An allocation of children.

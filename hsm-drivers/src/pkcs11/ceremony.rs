@@ -3,6 +3,8 @@
 mod chain_code;
 mod generate;
 mod initialize;
+mod replicate;
+mod wrap_key;
 
 use std::path::{Path, PathBuf};
 
@@ -12,13 +14,14 @@ use cryptoki::{
 };
 use hsm_types::{Algorithm, ChainCode, KeyLabel, PublicKey};
 
-pub use self::initialize::initialize_token;
+pub use self::{initialize::initialize_token, replicate::Replica};
 use super::{Token, failure::call_failed, key};
-use crate::{Error, Pin};
+use crate::{Error, Pin, Protection};
 
 /// A logged-in read-write session of one token.
 #[derive(Debug)]
 pub struct Ceremony {
+    token: Token,
     session: Session,
 }
 
@@ -33,31 +36,38 @@ pub struct KeyListing {
     pub public_key: Option<PublicKey>,
     /// Whether it has a chain code and so may have children.
     pub children: bool,
+    /// Whether it was made with a backup, so that it can be replicated into another token; a replica is one, too.
+    pub backup: bool,
     /// Every reason why the key may not serve; none for a good one.
     pub findings: Vec<String>,
 }
 
 impl Ceremony {
-    /// Opens the token with this label and logs the user in.
+    /// Opens the token with this label, and this serial number where one is given, and logs the user in.
     ///
     /// # Errors
     /// As [`Token::find`] and [`Token::log_in`].
-    pub fn open(module: &Path, label: &str, pin: &Pin) -> Result<Self, Error> {
-        let token = Token::find(module, label, None)?;
+    pub fn open(module: &Path, label: &str, serial: Option<&str>, pin: &Pin) -> Result<Self, Error> {
+        let token = Token::find(module, label, serial)?;
         let session = token.open_rw_session()?;
         token.log_in_session(&session, pin)?;
-        Ok(Self { session })
+        Ok(Self { token, session })
     }
 
-    /// Generates a key that can only sign and never leave, and returns its public key once the token has proved, by
+    /// Generates a key that can only sign, and never leave or leave wrapped only, and returns its public key once the token has proved, by
     /// attributes read back and by one signature, that this is what it made.
     ///
     /// # Errors
     /// [`Error::KeyExists`] where a private key has this label. After any later error the key stays in the token, under
     /// its label, so that nobody takes it for one that was never made.
-    pub fn generate_key(&mut self, label: &KeyLabel, algorithm: Algorithm) -> Result<PublicKey, Error> {
+    pub fn generate_key(
+        &mut self,
+        label: &KeyLabel,
+        algorithm: Algorithm,
+        protection: Protection,
+    ) -> Result<PublicKey, Error> {
         generate::refuse_existing(&self.session, label)?;
-        generate::generate_key(&self.session, label, algorithm)
+        generate::generate_key(&self.session, label, algorithm, protection)
     }
 
     /// As [`Self::generate_key`], a secp256k1 key that may have children: first its chain code, from the token's random
@@ -67,11 +77,37 @@ impl Ceremony {
     /// # Errors
     /// As [`Self::generate_key`], also where a private key of this label was made without children: nothing is added to
     /// it. [`Error::KeyUnfit`] where two chain codes wait, or one that may not be used.
-    pub fn generate_parent(&mut self, label: &KeyLabel) -> Result<(PublicKey, ChainCode), Error> {
+    pub fn generate_parent(
+        &mut self,
+        label: &KeyLabel,
+        protection: Protection,
+    ) -> Result<(PublicKey, ChainCode), Error> {
         generate::refuse_existing(&self.session, label)?;
         let chain_code = chain_code::ensure(&self.session, label)?;
-        let public_key = generate::generate_key(&self.session, label, Algorithm::Secp256k1)?;
+        let public_key = generate::generate_key(&self.session, label, Algorithm::Secp256k1, protection)?;
         Ok((public_key, chain_code))
+    }
+
+    /// Copies the key of this label, made to leave wrapped, with its public key and its chain code, into another token,
+    /// and returns once the replica has proved, by attributes read back and by a signature under the original's public
+    /// key, that it is one. A replica that is there already is proved again. After an interruption at any point the same
+    /// call goes on.
+    ///
+    /// The wrap key is random, an object of the two sessions and of no token, and trusted in this token alone: it ends
+    /// with the wrapping, or with this program. The security officer is logged in meanwhile, and `user_pin` then brings
+    /// the user back; in this program nobody else may have a session of this token.
+    ///
+    /// # Errors
+    /// Any deviation, on either side; [`Error::KeyExists`] where the other token has another key of this label. A key
+    /// that did not prove a replica is destroyed again; nothing that was there before is.
+    pub fn replicate(
+        &mut self,
+        label: &KeyLabel,
+        so_pin: &Pin,
+        user_pin: &Pin,
+        to: &mut Self,
+    ) -> Result<Replica, Error> {
+        replicate::replicate(self, label, so_pin, user_pin, to)
     }
 
     /// Every private key of the token, in no order.
@@ -86,7 +122,7 @@ impl Ceremony {
                 Some(Attribute::Label(label)) => label,
                 _ => Vec::new(),
             };
-            let key::Reading { algorithm, public_key, mut findings } =
+            let key::Reading { algorithm, public_key, protection, mut findings } =
                 key::read(&self.session, handle).map_err(failed)?;
             let chain_code = match algorithm {
                 Some(Algorithm::Secp256k1) => super::chain_code::read(&self.session, &label).map_err(failed)?,
@@ -94,7 +130,8 @@ impl Ceremony {
             };
             let chain_code = chain_code.map_err(|further| findings.extend(further)).ok().flatten();
             let label = String::from_utf8_lossy(&label).into_owned();
-            Ok(KeyListing { label, algorithm, public_key, children: chain_code.is_some(), findings })
+            let (children, backup) = (chain_code.is_some(), protection == Protection::LeavesWrapped);
+            Ok(KeyListing { label, algorithm, public_key, children, backup, findings })
         };
         handles.into_iter().map(listing).collect()
     }

@@ -7,13 +7,14 @@ use cryptoki::{
 use hsm_types::{Algorithm, KeyLabel, PublicKey, ToSign};
 
 use super::{LONGEST_MESSAGE, curve, ec_point, failure::call_failed, template};
-use crate::Error;
+use crate::{Error, Protection};
 
 /// A key that was found fit to serve. The handle is good in its session only.
 #[derive(Clone, Debug)]
 pub(super) struct Key {
     handle: ObjectHandle,
     pub(super) public_key: PublicKey,
+    pub(super) protection: Protection,
 }
 
 impl Key {
@@ -39,16 +40,23 @@ impl Key {
 
 /// The one private key with this label, if it is fit to serve.
 pub(super) fn find(session: &Session, label: &KeyLabel) -> Result<Key, Error> {
-    let failed = |error| call_failed(error, &format!("for key \"{label}\""));
-    let wanted = [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Label(label.as_str().into())];
-    let handle = match session.find_objects(&wanted).map_err(failed)?[..] {
-        [] => return Err(Error::UnknownKey { key: label.clone() }),
-        [handle] => handle,
-        _ => return Err(Error::AmbiguousKey { key: label.clone() }),
-    };
-    match read(session, handle).map_err(failed)? {
-        Reading { public_key: Some(public_key), findings, .. } if findings.is_empty() => Ok(Key { handle, public_key }),
+    let handle = find_handle(session, label)?;
+    match read(session, handle).map_err(|error| call_failed(error, &format!("for key \"{label}\"")))? {
+        Reading { public_key: Some(public_key), protection, findings, .. } if findings.is_empty() => {
+            Ok(Key { handle, public_key, protection })
+        }
         Reading { findings, .. } => Err(Error::KeyUnfit { key: label.clone(), findings }),
+    }
+}
+
+/// The one private key with this label, whatever it is.
+pub(super) fn find_handle(session: &Session, label: &KeyLabel) -> Result<ObjectHandle, Error> {
+    let wanted = [Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Label(label.as_str().into())];
+    let found = session.find_objects(&wanted).map_err(|error| call_failed(error, &format!("for key \"{label}\"")))?;
+    match found[..] {
+        [] => Err(Error::UnknownKey { key: label.clone() }),
+        [handle] => Ok(handle),
+        _ => Err(Error::AmbiguousKey { key: label.clone() }),
     }
 }
 
@@ -60,6 +68,7 @@ pub(super) struct Reading {
     )]
     pub(super) algorithm: Option<Algorithm>,
     pub(super) public_key: Option<PublicKey>,
+    pub(super) protection: Protection,
     pub(super) findings: Vec<String>,
 }
 
@@ -71,12 +80,32 @@ pub(super) fn read(session: &Session, handle: ObjectHandle) -> Result<Reading, c
 
     let mut findings = template::deviations(&found);
     let algorithm = algorithm_of(&found);
-    let public_key = match algorithm {
-        Err(finding) => Err(finding),
-        Ok(algorithm) => find_public_key(session, algorithm, &found)?,
+    let id = found.iter().find_map(|attribute| if let Attribute::Id(id) = attribute { Some(&id[..]) } else { None });
+    let public_key = match (&algorithm, id.unwrap_or_default()) {
+        (Err(finding), _) => Err(finding.clone()),
+        (Ok(_), []) => Err("it has no CKA_ID to find its public key by".to_owned()),
+        (Ok(algorithm), id) => find_public_key(session, *algorithm, id)?,
     };
     let public_key = public_key.map_err(|finding| findings.push(finding)).ok();
-    Ok(Reading { algorithm: algorithm_of(&found).ok(), public_key, findings })
+    let protection = template::protection(&found);
+    if protection == Protection::LeavesWrapped && shows_trusted_key(session)? {
+        findings.push(TRUSTED_KEY.to_owned());
+    }
+    Ok(Reading { algorithm: algorithm.ok(), public_key, protection, findings })
+}
+
+/// While one is there, whoever can log in can take the key away wrapped, and perhaps unwrap it elsewhere.
+const TRUSTED_KEY: &str = "it can be wrapped and taken away now, for the token shows a key that the security officer \
+                           trusts (CKA_TRUSTED is true): destroy that key";
+
+/// PKCS #11 v2.40, 4.8 and 4.10: public and secret keys can wrap, and be trusted to.
+fn shows_trusted_key(session: &Session) -> Result<bool, cryptoki::error::Error> {
+    for class in [ObjectClass::SECRET_KEY, ObjectClass::PUBLIC_KEY] {
+        if !session.find_objects(&[Attribute::Class(class), Attribute::Trusted(true)])?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// From `CKA_KEY_TYPE` and `CKA_EC_PARAMS`.
@@ -96,17 +125,13 @@ fn algorithm_of(found: &[Attribute]) -> Result<Algorithm, String> {
     if key_type == Some(fitting) { Ok(algorithm) } else { Err(unserved()) }
 }
 
-/// The public key object with the same `CKA_ID`; a finding where there is none, or not one.
-fn find_public_key(
+/// The public key object with this `CKA_ID`; a finding where there is none, or not one.
+pub(super) fn find_public_key(
     session: &Session,
     algorithm: Algorithm,
-    private: &[Attribute],
+    id: &[u8],
 ) -> Result<Result<PublicKey, String>, cryptoki::error::Error> {
-    let id = private.iter().find_map(|attribute| if let Attribute::Id(id) = attribute { Some(id) } else { None });
-    let Some(id) = id.filter(|id| !id.is_empty()) else {
-        return Ok(Err("it has no CKA_ID to find its public key by".to_owned()));
-    };
-    let handles = session.find_objects(&[Attribute::Class(ObjectClass::PUBLIC_KEY), Attribute::Id(id.clone())])?;
+    let handles = session.find_objects(&[Attribute::Class(ObjectClass::PUBLIC_KEY), Attribute::Id(id.to_vec())])?;
     let &[handle] = &handles[..] else {
         return Ok(Err(format!("{} public keys have its CKA_ID {}, not one", handles.len(), hex::encode(id))));
     };

@@ -2,16 +2,26 @@
 
 use cryptoki::object::{Attribute, AttributeType};
 
+use crate::Protection;
+
 /// The attribute, the value it must have, and what is wrong where it has the other.
 type Rule = (AttributeType, bool, &'static str);
 
-/// PKCS #11 v2.40, 4.9. The wrong ways a key can leave the token or be used come first.
-const RULES: &[Rule] = &[
-    (AttributeType::Sensitive, true, "its value can be read in plain (CKA_SENSITIVE is false)"),
+/// PKCS #11 v2.40, 4.9: what holds for a key that never leaves, beside [`RULES`].
+const NEVER_LEAVES: &[Rule] = &[
     (AttributeType::AlwaysSensitive, true, "its value could once be read (CKA_ALWAYS_SENSITIVE is false)"),
-    (AttributeType::Extractable, false, "it can be wrapped and taken away (CKA_EXTRACTABLE is true)"),
+    (
+        AttributeType::Extractable,
+        false,
+        "it can be wrapped under any key and taken away (CKA_EXTRACTABLE is true, CKA_WRAP_WITH_TRUSTED is not)",
+    ),
     (AttributeType::NeverExtractable, true, "it could once be taken away (CKA_NEVER_EXTRACTABLE is false)"),
     (AttributeType::Local, true, "it was not generated in the token (CKA_LOCAL is false)"),
+];
+
+/// PKCS #11 v2.40, 4.9: what holds for every key. What came in wrapped has no history: the token cannot know it.
+const RULES: &[Rule] = &[
+    (AttributeType::Sensitive, true, "its value can be read in plain (CKA_SENSITIVE is false)"),
     (AttributeType::Token, true, "it ends with the session (CKA_TOKEN is false)"),
     (AttributeType::Private, true, "it can be used without login (CKA_PRIVATE is false)"),
     (AttributeType::Sign, true, "it may not sign (CKA_SIGN is false)"),
@@ -31,7 +41,20 @@ const FALSE_WHEN_ABSENT: &[AttributeType] = &[AttributeType::AlwaysAuthenticate,
 
 /// The attributes [`deviations`] looks at.
 pub(super) fn attributes() -> Vec<AttributeType> {
-    RULES.iter().map(|(attribute, ..)| *attribute).collect()
+    let mut attributes: Vec<_> = NEVER_LEAVES.iter().chain(RULES).map(|(attribute, ..)| *attribute).collect();
+    attributes.push(AttributeType::WrapWithTrusted);
+    attributes
+}
+
+/// Whether a private key with these attributes may leave, and then under a trusted key only. `CKA_WRAP_WITH_TRUSTED`,
+/// once true, stays so (PKCS #11 v2.40, 4.9, footnote 11).
+pub(super) fn protection(found: &[Attribute]) -> Protection {
+    let is_true = |attribute| value_of(attribute, found) == Some(true);
+    if is_true(AttributeType::Extractable) && is_true(AttributeType::WrapWithTrusted) {
+        Protection::LeavesWrapped
+    } else {
+        Protection::NeverLeaves
+    }
 }
 
 /// Every deviation of a private key with these attributes, each a clause in words.
@@ -42,7 +65,11 @@ pub(super) fn deviations(found: &[Attribute]) -> Vec<String> {
         None if FALSE_WHEN_ABSENT.contains(attribute) => None,
         None => Some(format!("the token does not tell its {attribute}")),
     };
-    RULES.iter().filter_map(deviation).collect()
+    let further = match protection(found) {
+        Protection::NeverLeaves => NEVER_LEAVES,
+        Protection::LeavesWrapped => &[],
+    };
+    further.iter().chain(RULES).filter_map(deviation).collect()
 }
 
 fn value_of(wanted: AttributeType, found: &[Attribute]) -> Option<bool> {
@@ -59,6 +86,7 @@ fn value_of(wanted: AttributeType, found: &[Attribute]) -> Option<bool> {
     | Attribute::Decrypt(value)
     | Attribute::Unwrap(value)
     | Attribute::Derive(value)
+    | Attribute::WrapWithTrusted(value)
     | Attribute::AlwaysAuthenticate(value) = attribute
     {
         Some(*value)
@@ -69,18 +97,22 @@ fn value_of(wanted: AttributeType, found: &[Attribute]) -> Option<bool> {
 
 /// What a key is generated with: every rule a template may state. `CKA_LOCAL` and the two histories are the token's.
 #[cfg(feature = "ceremony")]
-pub(super) fn for_generation() -> Vec<Attribute> {
-    vec![
+pub(super) fn for_generation(protection: Protection) -> Vec<Attribute> {
+    let mut template = vec![
         Attribute::Token(true),
         Attribute::Private(true),
         Attribute::Sensitive(true),
-        Attribute::Extractable(false),
+        Attribute::Extractable(protection == Protection::LeavesWrapped),
         Attribute::Sign(true),
         Attribute::SignRecover(false),
         Attribute::Decrypt(false),
         Attribute::Unwrap(false),
         Attribute::Derive(false),
-    ]
+    ];
+    if protection == Protection::LeavesWrapped {
+        template.push(Attribute::WrapWithTrusted(true));
+    }
+    template
 }
 
 #[cfg(test)]
@@ -115,5 +147,29 @@ mod tests {
         assert!(findings[0].contains("CKA_EXTRACTABLE"));
         assert!(findings[1].starts_with("the token does not tell"));
         assert!(findings[2].contains("CKA_ALWAYS_AUTHENTICATE"));
+    }
+
+    #[test]
+    fn a_key_that_leaves_wrapped_needs_no_history_and_everything_else() {
+        let mut replica = fit();
+        replica[1] = Attribute::AlwaysSensitive(false);
+        replica[2] = Attribute::Extractable(true);
+        replica[3] = Attribute::NeverExtractable(false);
+        replica[4] = Attribute::Local(false);
+        assert_eq!(deviations(&replica).len(), 4, "{:?}", deviations(&replica));
+        replica.push(Attribute::WrapWithTrusted(false));
+        assert_eq!((deviations(&replica).len(), protection(&replica)), (4, Protection::NeverLeaves));
+        replica.pop();
+        replica.push(Attribute::WrapWithTrusted(true));
+        assert_eq!((deviations(&replica), protection(&replica)), (Vec::new(), Protection::LeavesWrapped));
+        replica[0] = Attribute::Sensitive(false);
+        replica[8] = Attribute::Decrypt(true);
+        assert_eq!(deviations(&replica).len(), 2, "{:?}", deviations(&replica));
+
+        // One that came in from elsewhere and does not leave again has no backup to be a copy of.
+        let mut imported = fit();
+        imported[4] = Attribute::Local(false);
+        imported.push(Attribute::WrapWithTrusted(true));
+        assert_eq!((deviations(&imported).len(), protection(&imported)), (1, Protection::NeverLeaves));
     }
 }

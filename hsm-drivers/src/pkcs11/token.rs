@@ -69,17 +69,29 @@ impl Token {
         if self.is_logged_in(session)? {
             return Ok(());
         }
-        let tries_left = self.tries_left()?;
+        self.try_pin(session, UserType::User, &self.name, pin)
+    }
+
+    /// Logs the security officer in; nobody may be logged in.
+    #[cfg(feature = "ceremony")]
+    pub(super) fn log_in_officer(&self, session: &Session, so_pin: &Pin) -> Result<(), Error> {
+        self.try_pin(session, UserType::So, &format!("{} as its security officer", self.name), so_pin)
+    }
+
+    /// `name` says in words who logs in where.
+    fn try_pin(&self, session: &Session, user: UserType, name: &str, pin: &Pin) -> Result<(), Error> {
+        let tries_left = self.tries_left(user)?;
         if matches!(tries_left, TriesLeft::FinalTry | TriesLeft::Locked) {
-            return Err(Error::PinNotTried { token: self.name.clone(), tries_left });
+            return Err(Error::PinNotTried { token: name.to_owned(), tries_left });
         }
-        match session.login(UserType::User, Some(&auth_pin(pin))) {
+        match session.login(user, Some(&auth_pin(pin))) {
             Ok(()) | Err(CryptokiError::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
             Err(CryptokiError::Pkcs11(code, _)) if refuses_pin(code) => {
                 // What the flags say now is what counts; a token that does not answer is told by its code alone.
                 let by_code = if code == RvError::PinLocked { TriesLeft::Locked } else { TriesLeft::Unknown };
-                let tries_left = self.tries_left().ok().filter(|told| *told != TriesLeft::Unknown).unwrap_or(by_code);
-                let token = format!("{} ({})", self.name, code_name(code));
+                let tries_left =
+                    self.tries_left(user).ok().filter(|told| *told != TriesLeft::Unknown).unwrap_or(by_code);
+                let token = format!("{name} ({})", code_name(code));
                 Err(Error::PinRefused { token, tries_left })
             }
             Err(error) => Err(self.failed(error)),
@@ -118,6 +130,13 @@ impl Token {
         })
     }
 
+    /// Whether both are one token, as far as they tell.
+    #[cfg(feature = "ceremony")]
+    pub(super) fn is(&self, other: &Self) -> Result<bool, Error> {
+        let (one, another) = (self.info()?, other.info()?);
+        Ok((one.manufacturer, one.model, one.serial) == (another.manufacturer, another.model, another.serial))
+    }
+
     #[cfg(feature = "ceremony")]
     pub(super) fn open_rw_session(&self) -> Result<Session, Error> {
         self.context.open_rw_session(self.slot).map_err(|error| self.failed(error))
@@ -127,13 +146,18 @@ impl Token {
         self.context.get_token_info(self.slot).map_err(|error| self.failed(error))
     }
 
-    fn tries_left(&self) -> Result<TriesLeft, Error> {
+    fn tries_left(&self, user: UserType) -> Result<TriesLeft, Error> {
         let info = self.token_info()?;
-        Ok(if info.user_pin_locked() {
+        let (locked, final_try, count_low) = if matches!(user, UserType::So) {
+            (info.so_pin_locked(), info.so_pin_final_try(), info.so_pin_count_low())
+        } else {
+            (info.user_pin_locked(), info.user_pin_final_try(), info.user_pin_count_low())
+        };
+        Ok(if locked {
             TriesLeft::Locked
-        } else if info.user_pin_final_try() {
+        } else if final_try {
             TriesLeft::FinalTry
-        } else if info.user_pin_count_low() {
+        } else if count_low {
             TriesLeft::CountLow
         } else {
             TriesLeft::Unknown

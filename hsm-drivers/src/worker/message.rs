@@ -15,7 +15,7 @@ use super::{
     Driver, Opening, Request, Response,
     wire::{Bytes, Malformed, Wire, put_counted},
 };
-use crate::{DeviceInfo, Pin};
+use crate::{DeviceInfo, Pin, Protection};
 
 /// Begins an [`Opening`]: tells a worker's socket from anything else, and this version from others.
 const MAGIC: [u8; 4] = *b"HSM1";
@@ -115,6 +115,10 @@ impl Wire for Request {
                 through.encode(to);
             }
             Self::AttestationIssuer => to.push(7),
+            Self::Protection(key) => {
+                to.push(8);
+                key.encode(to);
+            }
         }
     }
 
@@ -134,6 +138,7 @@ impl Wire for Request {
             5 => Ok(Self::ReadDeviceLog),
             6 => u16::decode(from).map(Self::AcknowledgeDeviceLog),
             7 => Ok(Self::AttestationIssuer),
+            8 => KeyLabel::decode(from).map(Self::Protection),
             _ => Err(Malformed("an unknown request")),
         }
     }
@@ -169,6 +174,10 @@ impl Wire for Response {
                 page.encode(to);
             }
             Self::DeviceLogAcknowledged => to.push(7),
+            Self::Protection(protection) => {
+                to.push(8);
+                protection.encode(to);
+            }
         }
     }
 
@@ -187,6 +196,7 @@ impl Wire for Response {
             5 => from.take_counted().map(|certificate| Self::Attestation(Some(certificate.to_vec()))),
             6 => Option::decode(from).map(Self::DeviceLog),
             7 => Ok(Self::DeviceLogAcknowledged),
+            8 => Protection::decode(from).map(Self::Protection),
             _ => Err(Malformed("an unknown response")),
         }
     }
@@ -199,6 +209,23 @@ impl Wire for KeyLabel {
 
     fn decode(from: &mut Bytes<'_>) -> Result<Self, Malformed> {
         String::decode(from)?.parse().map_err(|_| Malformed("a key label that is none"))
+    }
+}
+
+impl Wire for Protection {
+    fn encode(&self, to: &mut Vec<u8>) {
+        to.push(match self {
+            Self::NeverLeaves => 0,
+            Self::LeavesWrapped => 1,
+        });
+    }
+
+    fn decode(from: &mut Bytes<'_>) -> Result<Self, Malformed> {
+        match from.take_tag()? {
+            0 => Ok(Self::NeverLeaves),
+            1 => Ok(Self::LeavesWrapped),
+            _ => Err(Malformed("an unknown protection")),
+        }
     }
 }
 

@@ -35,6 +35,7 @@ struct Tasks {
 enum Task {
     Info { id: u64 },
     PublicKey { id: u64, key: KeyLabel },
+    Protection { id: u64, key: KeyLabel },
     ChainCode { id: u64, key: KeyLabel },
     Attestation { id: u64, key: KeyLabel },
     AttestationIssuer { id: u64 },
@@ -76,6 +77,7 @@ impl Pool {
         match request {
             Request::Info => tasks.queue.push_back(Task::Info { id }),
             Request::PublicKey(key) => tasks.queue.push_back(Task::PublicKey { id, key }),
+            Request::Protection(key) => tasks.queue.push_back(Task::Protection { id, key }),
             Request::ChainCode(key) => tasks.queue.push_back(Task::ChainCode { id, key }),
             Request::Attestation(key) => tasks.queue.push_back(Task::Attestation { id, key }),
             Request::AttestationIssuer => tasks.queue.push_back(Task::AttestationIssuer { id }),
@@ -114,6 +116,7 @@ impl Pool {
             let ended = match task {
                 Task::Info { id } => self.finish(id, device.info().map(Response::Info)),
                 Task::PublicKey { id, key } => self.finish(id, device.public_key(&key).map(Response::PublicKey)),
+                Task::Protection { id, key } => self.finish(id, device.protection(&key).map(Response::Protection)),
                 Task::ChainCode { id, key } => self.finish(id, device.chain_code(&key).map(Response::ChainCode)),
                 Task::Attestation { id, key } => self.finish(id, device.attestation(&key).map(Response::Attestation)),
                 Task::AttestationIssuer { id } => {

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use hsm_drivers::{Disposition, Error};
+use hsm_drivers::{Disposition, Error, Protection};
 use hsm_types::{Algorithm, RawSignature, ToSign, Verifier};
 use libtest_mimic::Trial;
 
@@ -47,6 +47,7 @@ fn every_algorithm_signs_and_verifies(backend: &dyn Backend) {
         let public_key = backend.generate(&key, algorithm);
         let mut device = backend.device();
         assert_eq!(device.public_key(&key).unwrap(), public_key);
+        assert_eq!(device.protection(&key), Ok(Protection::NeverLeaves));
         let verifier = Verifier::new(public_key);
         for number in 0..8 {
             sign(&mut *device, &key, &verifier, &input(algorithm, number));
@@ -71,6 +72,7 @@ fn an_unknown_label_is_an_unknown_key(backend: &dyn Backend) {
     let key = label("nobody");
     let unknown = Error::UnknownKey { key: key.clone() };
     assert_eq!(backend.device().public_key(&key), Err(unknown.clone()));
+    assert_eq!(backend.device().protection(&key), Err(unknown.clone()));
     assert_eq!(backend.device().sign(&key, &input(Algorithm::P256, 0)), Err(unknown.clone()));
     assert_eq!(unknown.disposition(), Disposition::NotSent);
 }
@@ -143,7 +145,12 @@ fn a_key_that_may_do_too_much_is_unfit(backend: &dyn Backend) {
     let key = label("unfit");
     let words = backend.generate_unfit(&key);
     let mut device = backend.device();
-    for error in [device.public_key(&key).unwrap_err(), device.sign(&key, &input(Algorithm::P256, 0)).unwrap_err()] {
+    let refused = [
+        device.public_key(&key).unwrap_err(),
+        device.protection(&key).unwrap_err(),
+        device.sign(&key, &input(Algorithm::P256, 0)).unwrap_err(),
+    ];
+    for error in refused {
         let Error::KeyUnfit { findings, .. } = &error else { panic!("{error}") };
         assert_eq!(findings.len(), words.len(), "{findings:?}");
         for word in words {

@@ -10,6 +10,7 @@ mod backend;
 mod cases;
 mod mock;
 mod pkcs11;
+mod replicate;
 mod simulator;
 mod softhsm;
 mod worker;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
     trials.extend(mock::trials());
     trials.extend(simulator::trials());
     trials.extend(pkcs11::trials());
+    trials.extend(replicate::trials());
     trials.extend(worker::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use cryptoki::object::{Attribute, ObjectClass};
 use hsm_drivers::{
-    Device, Disposition, Error, Pin, TriesLeft,
+    Device, Disposition, Error, Pin, Protection, TriesLeft,
     pkcs11::{
         self,
         ceremony::{Ceremony, initialize_token},
@@ -121,7 +121,8 @@ fn the_ceremony_overwrites_nothing() {
 
     let key = label("once");
     token.generate(&key, Algorithm::P256);
-    let error = token.ceremony.borrow_mut().generate_key(&key, Algorithm::Ed25519).unwrap_err();
+    let error =
+        token.ceremony.borrow_mut().generate_key(&key, Algorithm::Ed25519, Protection::NeverLeaves).unwrap_err();
     assert_eq!(error, Error::KeyExists { key });
 }
 
@@ -178,7 +179,7 @@ fn an_interrupted_ceremony_goes_on() {
     let key = label("two-wait");
     token.put_chain_code(&key, &[1; 32]);
     token.put_chain_code(&key, &[2; 32]);
-    let error = token.ceremony.borrow_mut().generate_parent(&key).unwrap_err();
+    let error = token.ceremony.borrow_mut().generate_parent(&key, Protection::NeverLeaves).unwrap_err();
     assert!(error.to_string().contains("it has 2 chain codes, not one"), "{error}");
     assert_eq!(token.device().public_key(&key), Err(Error::UnknownKey { key }), "no key was made");
 }
@@ -187,7 +188,8 @@ fn a_key_made_without_children_gets_none_later() {
     let token = Token::new();
     let key = label("single");
     token.generate(&key, Algorithm::Secp256k1);
-    assert_eq!(token.ceremony.borrow_mut().generate_parent(&key), Err(Error::KeyExists { key: key.clone() }));
+    let error = token.ceremony.borrow_mut().generate_parent(&key, Protection::NeverLeaves).unwrap_err();
+    assert_eq!(error, Error::KeyExists { key: key.clone() });
     assert_eq!(token.device().chain_code(&key).unwrap(), None);
 }
 
@@ -196,17 +198,20 @@ fn every_private_key_is_listed() {
     for algorithm in Algorithm::ALL {
         token.generate(&label(algorithm.name()), algorithm);
     }
+    let kept_twice = label("kept-twice");
+    token.ceremony.borrow_mut().generate_key(&kept_twice, Algorithm::P256, Protection::LeavesWrapped).unwrap();
     token.generate_parent(&label("parent"));
     token.generate_parent(&label("twofold"));
     token.put_chain_code(&label("twofold"), &[0xa5; 32]);
     token.generate_unfit(&label("unfit"));
-    let mut listed = Ceremony::open(&module(), &token.label, &user_pin()).unwrap().list_keys().unwrap();
+    let mut listed = Ceremony::open(&module(), &token.label, None, &user_pin()).unwrap().list_keys().unwrap();
     listed.sort_by(|one, other| one.label.cmp(&other.label));
     let labels: Vec<&str> = listed.iter().map(|key| key.label.as_str()).collect();
-    assert_eq!(labels, ["ed25519", "p256", "parent", "secp256k1", "twofold", "unfit"]);
+    assert_eq!(labels, ["ed25519", "kept-twice", "p256", "parent", "secp256k1", "twofold", "unfit"]);
     for key in &listed {
         assert!(key.public_key.is_some() && key.algorithm.is_some(), "{key:?}");
         assert_eq!(key.findings.is_empty(), !["twofold", "unfit"].contains(&&*key.label), "{key:?}");
         assert_eq!(key.children, key.label == "parent", "{key:?}");
+        assert_eq!(key.backup, key.label == "kept-twice", "{key:?}");
     }
 }

@@ -18,7 +18,7 @@ use cryptoki::{
     session::Session,
 };
 use hsm_drivers::{
-    Device, Pin,
+    Device, Pin, Protection,
     pkcs11::{
         self,
         ceremony::{Ceremony, find_softhsm, initialize_token},
@@ -32,7 +32,7 @@ use crate::backend::Backend;
 pub(crate) const CONFIGURATION: &str = "SOFTHSM2_CONF";
 
 pub(crate) const USER_PIN: &str = "271828";
-const SO_PIN: &str = "so-314159";
+pub(crate) const SO_PIN: &str = "so-314159";
 
 /// Deviations of a key generated like OpenSC does by default, and extractable.
 const UNFIT: &[Attribute] = &[
@@ -79,7 +79,7 @@ impl Token {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let label = format!("token {}", COUNT.fetch_add(1, Ordering::Relaxed));
         let serial = initialize(&label);
-        let ceremony = RefCell::new(Ceremony::open(&module(), &label, &user_pin()).unwrap());
+        let ceremony = RefCell::new(Ceremony::open(&module(), &label, None, &user_pin()).unwrap());
         Self { label, serial, ceremony }
     }
 
@@ -150,11 +150,11 @@ impl Backend for Token {
     }
 
     fn generate(&self, label: &KeyLabel, algorithm: Algorithm) -> PublicKey {
-        self.ceremony.borrow_mut().generate_key(label, algorithm).unwrap()
+        self.ceremony.borrow_mut().generate_key(label, algorithm, Protection::NeverLeaves).unwrap()
     }
 
     fn generate_parent(&self, label: &KeyLabel) -> (PublicKey, ChainCode) {
-        self.ceremony.borrow_mut().generate_parent(label).unwrap()
+        self.ceremony.borrow_mut().generate_parent(label, Protection::NeverLeaves).unwrap()
     }
 
     fn put_chain_code(&self, label: &KeyLabel, value: &[u8]) {

@@ -14,7 +14,7 @@ use std::{
 };
 
 use hsm_drivers::{
-    Disposition, Error, Pin, TriesLeft,
+    Disposition, Error, Pin, Protection, TriesLeft,
     worker::{Driver, Opening, Request, Response, Worker},
 };
 use hsm_types::{Algorithm, Digest, KeyLabel, ToSign, Verifier};
@@ -89,6 +89,8 @@ fn every_outstanding_call_is_answered_once() {
         panic!("not a public key")
     };
     assert_eq!(&public_key, verifier.public_key());
+    let protection = call(&worker, Request::Protection(key.clone())).unwrap();
+    assert_eq!(protection, Response::Protection(Protection::NeverLeaves));
 
     let (answered, answers) = mpsc::channel();
     for number in 0..500 {

@@ -1,13 +1,16 @@
-//! `key generate` and `key list`.
+//! `key generate`, `key replicate` and `key list`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use hsm_drivers::pkcs11::ceremony::{Ceremony, KeyListing};
+use hsm_drivers::{
+    Protection,
+    pkcs11::ceremony::{Ceremony, KeyListing, Replica},
+};
 use hsm_types::{Algorithm, KeyLabel, PublicKey};
 use serde_json::{Value, json};
 
-use crate::{Error, appliance_config::ApplianceConfig, environment::Invocation, report::Report, token};
+use crate::{Error, appliance_config::ApplianceConfig, environment::Invocation, report::Report, secret, token};
 
 /// Make and list the keys of a token.
 #[derive(Args, Debug)]
@@ -19,7 +22,7 @@ pub(super) struct Key {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a key that can only sign and never leave the token. One that is there is never overwritten.
+    /// Make a key that can only sign, and never leave the token unless --backup says so. One that is there is never overwritten.
     #[command(
         after_help = "Example:\n  chancery-provision key generate btc-hot --algorithm secp256k1 --children --config \
                       trial/chancery.toml"
@@ -34,6 +37,29 @@ enum Command {
         /// only.
         #[arg(long)]
         children: bool,
+        /// May leave the token, but only wrapped under a key that the security officer trusts: `key replicate` needs
+        /// that. Never changed later.
+        #[arg(long)]
+        backup: bool,
+        #[command(flatten)]
+        token: TokenArguments,
+    },
+    /// Copy a key made with --backup into another token, wrapped, so that both can sign with it. Stop the appliance
+    /// meanwhile. After an interruption the same command goes on.
+    #[command(
+        after_help = "Example:\n  chancery-provision key replicate btc-vault --to second --so-pin-file so-pin --config \
+                      trial/chancery.toml"
+    )]
+    Replicate {
+        /// The key's name.
+        name: KeyLabel,
+        /// The [[token]] that gets the replica; the other one has the key, or the one that --token names.
+        #[arg(long, value_name = "NAME")]
+        to: String,
+        /// The security officer's PIN of the token that has the key, in a file of mode 0600; asked for without. The
+        /// officer's word makes the wrap key trusted; the other token needs none.
+        #[arg(long, value_name = "FILE")]
+        so_pin_file: Option<PathBuf>,
         #[command(flatten)]
         token: TokenArguments,
     },
@@ -58,22 +84,39 @@ struct TokenArguments {
 impl Key {
     pub(super) fn run(self, invocation: &Invocation, report: &Report) -> Result<(), Error> {
         match self.command {
-            Command::Generate { name, algorithm, children, token } => {
+            Command::Generate { name, algorithm, children, backup, token } => {
                 if children && algorithm != Algorithm::Secp256k1 {
                     let reason = format!("{algorithm} keys have no children, only secp256k1 keys have");
                     return Err(Error::Argument { argument: "--children", reason });
                 }
+                let protection = if backup { Protection::LeavesWrapped } else { Protection::NeverLeaves };
                 let mut token = token.open(invocation)?;
                 let key = if children {
-                    token::make_parent(&mut token, &name)?
+                    token::make_parent(&mut token, &name, protection)?
                 } else {
-                    token.generate_key(&name, algorithm)?
+                    token.generate_key(&name, algorithm, protection)?
                 };
-                let with = if children { " with children" } else { "" };
+                let with = match (children, backup) {
+                    (false, false) => "",
+                    (true, false) => " with children",
+                    (false, true) => " with backup",
+                    (true, true) => " with children and backup",
+                };
                 let text =
                     format!("made key \"{name}\" ({algorithm}){with}, public key {}", hex::encode(key.to_bytes()));
                 let mut value = described(name.as_str(), &key);
                 value["children"] = children.into();
+                value["backup"] = backup.into();
+                report.finish(&text, &value);
+            }
+            Command::Replicate { name, to, so_pin_file, token } => {
+                let replica = replicate(invocation, &token, &name, &to, so_pin_file.as_deref())?;
+                let did = if replica.made { "made" } else { "found and proved" };
+                let public_key = hex::encode(replica.public_key.to_bytes());
+                let text = format!("{did} the replica of key \"{name}\" in token \"{to}\", public key {public_key}");
+                let mut value = described(name.as_str(), &replica.public_key);
+                value["token"] = to.into();
+                value["made"] = replica.made.into();
                 report.finish(&text, &value);
             }
             Command::List { token } => {
@@ -97,6 +140,32 @@ impl TokenArguments {
     }
 }
 
+/// Copies the key `name` into the token called `to`, from the one other there is or `arguments` name.
+fn replicate(
+    invocation: &Invocation,
+    arguments: &TokenArguments,
+    name: &KeyLabel,
+    to: &str,
+    so_pin_file: Option<&Path>,
+) -> Result<Replica, Error> {
+    let config = ApplianceConfig::read(&arguments.config)?;
+    let to = config.token(Some(to))?;
+    let from = config.token_beside(to, arguments.token.as_deref())?;
+    invocation.ensure(&config.variables_of_both(from, to)?)?;
+    let user_pin = config.pin(from)?;
+    let mut source = config.open_with(from, &user_pin)?;
+    let listing = source.list_keys()?.into_iter().find(|listing| listing.label == name.as_str());
+    if listing.is_some_and(|listing| !listing.backup) {
+        return Err(Error::MadeWithoutBackup { key: name.clone() });
+    }
+    let mut destination = config.open(to)?;
+    let so_pin = match so_pin_file {
+        Some(path) => secret::read(path)?,
+        None => secret::ask(&format!("security officer's PIN of token \"{}\"", from.name))?,
+    };
+    Ok(source.replicate(name, &so_pin, &user_pin, &mut destination)?)
+}
+
 pub(super) fn described(label: &str, key: &PublicKey) -> Value {
     json!({ "key": label, "algorithm": key.algorithm().name(), "public_key": hex::encode(key.to_bytes()) })
 }
@@ -107,6 +176,7 @@ fn listed(key: &KeyListing) -> Value {
         "algorithm": key.algorithm.map(Algorithm::name),
         "public_key": key.public_key.as_ref().map(|key| hex::encode(key.to_bytes())),
         "children": key.children,
+        "backup": key.backup,
         "findings": key.findings,
     })
 }
@@ -116,6 +186,7 @@ fn line(key: &KeyListing) -> String {
     let public_key = key.public_key.as_ref().map_or_else(|| "-".to_owned(), |key| hex::encode(key.to_bytes()));
     let fitness =
         if key.findings.is_empty() { String::new() } else { format!("  MAY NOT SERVE: {}", key.findings.join("; ")) };
-    let children = if key.children { "  children: yes" } else { "  children: no" };
-    format!("{:<24} {algorithm:<10} {public_key}{children}{fitness}", key.label)
+    let word = |yes| if yes { "yes" } else { "no" };
+    let (backup, children) = (word(key.backup), word(key.children));
+    format!("{:<24} {algorithm:<10} {public_key}  backup: {backup}  children: {children}{fitness}", key.label)
 }

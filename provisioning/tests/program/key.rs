@@ -132,13 +132,14 @@ fn which_of_two_tokens_must_be_said() {
 #[test]
 fn every_help_has_an_example() {
     let place = Place::new();
-    let commands: [&[&str]; 8] = [
+    let commands: [&[&str]; 9] = [
         &[],
         &["init"],
         &["quickstart"],
         &["key"],
         &["key", "generate"],
         &["key", "list"],
+        &["key", "replicate"],
         &["pki"],
         &["pki", "issue"],
     ];

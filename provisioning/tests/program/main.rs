@@ -12,3 +12,4 @@ mod init;
 mod key;
 mod pki;
 mod quickstart;
+mod replicate;

@@ -63,11 +63,15 @@ pub(crate) fn arrive(function: &str, asks_length: bool) -> Result<Vec<Fault>, CK
     let mut left = Vec::new();
     let mut value = None;
     for fault in firing {
+        // Before anything happens: a call that hangs has no end yet, and one that crashes has none.
+        if happens_before(&fault.action) {
+            journal::note_met(function, fault.identity);
+        }
         match fault.action {
             Action::Return(code) => value = Some((code, fault.identity)),
             Action::Delay(time) => thread::sleep(time),
             Action::Hang => hang(fault.identity),
-            Action::Crash => crash(function, fault.identity),
+            Action::Crash => process::abort(),
             Action::Logout => sessions::lose_login(),
             Action::CloseSessions => sessions::close_all(),
             Action::Bend(_)
@@ -77,13 +81,7 @@ pub(crate) fn arrive(function: &str, asks_length: bool) -> Result<Vec<Fault>, CK
             | Action::Serial(_)
             | Action::Flags(_)
             | Action::Slots(_)
-            | Action::Objects(_) => {
-                left.push(fault);
-                continue;
-            }
-        }
-        if value.is_none() {
-            journal::note(function, 0, &[fault.identity]);
+            | Action::Objects(_) => left.push(fault),
         }
     }
     match value {
@@ -125,7 +123,7 @@ fn hang(identity: u64) {
     }
 }
 
-fn crash(function: &str, identity: u64) -> ! {
-    journal::note(function, 0, &[identity]);
-    process::abort()
+/// Whether it is no matter of the call's result.
+fn happens_before(action: &Action) -> bool {
+    matches!(action, Action::Delay(_) | Action::Hang | Action::Crash | Action::Logout | Action::CloseSessions)
 }

@@ -3,7 +3,8 @@
 use std::{
     fs::{File, OpenOptions},
     io::Write,
-    sync::OnceLock,
+    sync::{LazyLock, OnceLock},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use cryptoki_sys::CK_RV;
@@ -21,16 +22,33 @@ const FREQUENT: &[&str] = &[
     "C_GetSessionInfo",
 ];
 
-/// Notes one call with the faults that had a part in it.
+/// This process and no other: a number alone is given again to a later one.
+fn process() -> &'static str {
+    static PROCESS: LazyLock<String> = LazyLock::new(|| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        format!("{}@{}", std::process::id(), now.as_micros())
+    });
+    &PROCESS
+}
+
+/// Notes one call that was answered, with the faults that changed its answer.
 pub(crate) fn note(function: &str, value: CK_RV, faults: &[u64]) {
-    static FILE: OnceLock<Option<File>> = OnceLock::new();
     if faults.is_empty() && FREQUENT.contains(&function) {
         return;
     }
+    let faults: String = faults.iter().map(|fault| format!(" {fault}")).collect();
+    write(&format!("{} {function} {}{faults}\n", process(), return_name(value)));
+}
+
+/// Notes that a call has met a fault after which it may have no answer. Where it has one, that is noted as well.
+pub(crate) fn note_met(function: &str, fault: u64) {
+    write(&format!("{} {function} met {fault}\n", process()));
+}
+
+fn write(line: &str) {
+    static FILE: OnceLock<Option<File>> = OnceLock::new();
     let open = || OpenOptions::new().append(true).create(true).open(std::env::var_os("PKCS11_SHIM_JOURNAL")?).ok();
     if let Some(mut file) = FILE.get_or_init(open).as_ref() {
-        let faults: String = faults.iter().map(|fault| format!(" {fault}")).collect();
-        let line = format!("{} {function} {}{faults}\n", std::process::id(), return_name(value));
         // One write: lines of other threads and processes do not come between.
         let _ = file.write_all(line.as_bytes());
     }

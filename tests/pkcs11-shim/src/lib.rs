@@ -5,7 +5,9 @@
 //! - `PKCS11_SHIM_MODULE`: the module to forward to;
 //! - `PKCS11_SHIM_FAULTS`: the file of faults, looked at before every call; absent, or empty, nothing goes wrong;
 //! - `PKCS11_SHIM_JOURNAL`: a file every rare call (sessions, logins, searches of slots) and every call that a fault
-//!   changed is noted in, a line each: process, function, return value, identities of the faults.
+//!   changed is noted in, a line each: process (its number and when it
+//!   began), function, return value, identities of the faults. A call that is delayed, hangs, crashes or loses sessions
+//!   is noted with `met` in place of the value when that begins, and again when it is answered.
 //!
 //! The file of faults has a fault a line, `IDENTITY FUNCTION WHEN ACTION`; empty lines and such with `#` are skipped:
 //!

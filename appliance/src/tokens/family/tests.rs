@@ -15,6 +15,7 @@ const RAW: &str = "4b22a262d1275a58164f6a6943e9cec5c5b2cfc74931bdc6e2a90cde46288
                    842335da8c6f9254e8ecce2d8d7468c1f2363da56ff8ce7bfb73413739d93e67";
 const RELEASED: &str = "4b22a262d1275a58164f6a6943e9cec5c5b2cfc74931bdc6e2a90cde4628839c\
                         01a0fe4b9a803d786abbf1aa7955df22c9d775bc69296446ea107f9db5a1b003";
+const STAYS: Protection = Protection::NeverLeaves;
 
 fn bytes<const N: usize>(text: &str) -> [u8; N] {
     hex::decode(text).unwrap().try_into().unwrap()
@@ -26,7 +27,7 @@ fn public_key(text: &str) -> PublicKey {
 
 fn family(chain_code: Option<&str>) -> Family {
     let chain_code = chain_code.map(|text| text.parse().unwrap());
-    Family { verifier: Verifier::new(public_key(PUBLIC_KEY)), chain_code }
+    Family { verifier: Verifier::new(public_key(PUBLIC_KEY)), chain_code, protection: STAYS }
 }
 
 fn digest(text: &str) -> ToSign {
@@ -84,6 +85,7 @@ fn an_entry_is_read_whole_or_refused() {
         evidence: "verified".to_owned(),
         token: "main".to_owned(),
         chain_code: chain_code.map(str::to_owned),
+        backup: false,
     };
     let family = Family::of(&entry(PUBLIC_KEY, Some(CHAIN_CODE))).unwrap();
     assert_eq!(family.public_key(Some(17)), Ok(public_key(CHILD_17)));
@@ -106,13 +108,37 @@ fn without_a_chain_code_or_with_a_message_there_is_no_child() {
 fn a_token_with_another_key_or_chain_code_or_none_deviates() {
     let (key, code) = (public_key(PUBLIC_KEY), CHAIN_CODE.parse::<ChainCode>().unwrap());
     let pinned = family(Some(CHAIN_CODE));
-    assert_eq!(pinned.deviation(&key, Some(&code)), None);
-    let deviation = |key: &PublicKey, code: Option<&ChainCode>| pinned.deviation(key, code).unwrap();
+    assert_eq!(pinned.deviation(&key, STAYS, Some(&code)), None);
+    let deviation = |key: &PublicKey, code: Option<&ChainCode>| pinned.deviation(key, STAYS, code).unwrap();
     assert!(deviation(&public_key(CHILD_17), Some(&code)).starts_with("the log pins public key 0254"));
     let other = ChainCode::new([0xa5; 32]);
     let reason = deviation(&key, Some(&other));
     assert!(reason.contains("is not the one the log pins"), "{reason}");
     assert!(!reason.contains(CHAIN_CODE) && !reason.contains(&other.to_hex()), "no chain code in a reason: {reason}");
     assert!(deviation(&key, None).contains("the token now has none"));
-    assert_eq!(family(None).deviation(&key, Some(&code)), None, "made without children, it has none to lose");
+    assert_eq!(family(None).deviation(&key, STAYS, Some(&code)), None, "made without children, it has none to lose");
+}
+
+#[test]
+fn a_token_that_protects_the_key_in_another_way_deviates() {
+    let (key, leaves) = (public_key(PUBLIC_KEY), Protection::LeavesWrapped);
+    let without = family(None);
+    let with = Family { protection: leaves, ..without.clone() };
+    assert_eq!((without.deviation(&key, STAYS, None), with.deviation(&key, leaves, None)), (None, None));
+    assert!(without.deviation(&key, leaves, None).unwrap().contains("never leaves its token, here it can be wrapped"));
+    assert!(with.deviation(&key, STAYS, None).unwrap().contains("with a backup, here it cannot be wrapped"));
+}
+
+#[test]
+fn an_entry_without_the_word_backup_is_of_a_key_that_never_leaves() {
+    let text = format!(
+        r#"{{"algorithm":"secp256k1","evidence":"verified","name":"btc-hot","public_key":"{PUBLIC_KEY}","token":"main"}}"#
+    );
+    let mut entry: KeyEntry = serde_json::from_str(&text).unwrap();
+    assert_eq!((entry.backup, Family::of(&entry).unwrap().protection), (false, STAYS));
+    assert!(!serde_json::to_string(&entry).unwrap().contains("backup"), "as it was written before there was one");
+    entry.backup = true;
+    let written = serde_json::to_string(&entry).unwrap();
+    assert!(written.contains(r#""backup":true"#), "{written}");
+    assert_eq!(Family::of(&serde_json::from_str(&written).unwrap()).unwrap().protection, Protection::LeavesWrapped);
 }

@@ -9,7 +9,7 @@ use cryptoki::{
 use hsm_types::{Algorithm, Digest, KeyLabel, PublicKey, ToSign, Verifier};
 
 use crate::{
-    Disposition, Error,
+    Disposition, Error, Protection,
     pkcs11::{curve, failure::call_failed, key, sign, template},
 };
 
@@ -26,21 +26,36 @@ pub(super) fn refuse_existing(session: &Session, label: &KeyLabel) -> Result<(),
     if found.is_empty() { Ok(()) } else { Err(Error::KeyExists { key: label.clone() }) }
 }
 
-pub(super) fn generate_key(session: &Session, label: &KeyLabel, algorithm: Algorithm) -> Result<PublicKey, Error> {
+pub(super) fn generate_key(
+    session: &Session,
+    label: &KeyLabel,
+    algorithm: Algorithm,
+    protection: Protection,
+) -> Result<PublicKey, Error> {
     let failed = |error| call_failed(error, &format!("for key \"{label}\""));
     let id = session.generate_random_vec(ID_BYTES).map_err(failed)?;
-    generate_pair(session, label, &id, algorithm).map_err(failed)?;
+    generate_pair(session, label, &id, algorithm, protection).map_err(failed)?;
 
     // From here on as if the key were a stranger's: found by its label, read back, tried.
     let key = key::find(session, label)?;
+    if key.protection != protection {
+        let finding = format!("it is of another kind than was asked for: {:?}", key.protection);
+        return Err(Error::KeyUnfit { key: label.clone(), findings: vec![finding] });
+    }
     prove(session, label, &key)?;
     Ok(key.public_key)
 }
 
-fn generate_pair(session: &Session, label: &KeyLabel, id: &[u8], algorithm: Algorithm) -> Result<(), CryptokiError> {
+fn generate_pair(
+    session: &Session,
+    label: &KeyLabel,
+    id: &[u8],
+    algorithm: Algorithm,
+    protection: Protection,
+) -> Result<(), CryptokiError> {
     let mechanism = if algorithm.signs_digests() { Mechanism::EccKeyPairGen } else { Mechanism::EccEdwardsKeyPairGen };
     let names = [Attribute::Label(label.as_str().into()), Attribute::Id(id.to_vec())];
-    let private = [&names[..], &template::for_generation()].concat();
+    let private = [&names[..], &template::for_generation(protection)].concat();
     let mut outcome = Err(CryptokiError::NotSupported);
     for params in curve::encodings(algorithm) {
         let public = [
@@ -60,15 +75,15 @@ fn generate_pair(session: &Session, label: &KeyLabel, id: &[u8], algorithm: Algo
 }
 
 /// One signature that verifies under the public key read back: the two halves belong together.
-fn prove(session: &Session, label: &KeyLabel, key: &key::Key) -> Result<(), Error> {
+pub(super) fn prove(session: &Session, label: &KeyLabel, key: &key::Key) -> Result<(), Error> {
     let input = if key.public_key.algorithm().signs_digests() {
         ToSign::Digest(Digest(*PAIRWISE_TEST))
     } else {
         ToSign::Message(PAIRWISE_TEST.to_vec())
     };
     let handle = key.handle_for(label, &input)?;
-    let signature = sign::sign(session, handle, &input)
-        .map_err(|error| call_failed(error, &format!("with the new key \"{label}\"")))?;
+    let signature =
+        sign::sign(session, handle, &input).map_err(|error| call_failed(error, &format!("with key \"{label}\"")))?;
     let signature = sign::fixed_length(&signature, label)?;
     Verifier::new(key.public_key.clone()).verify(&input, &signature).map(|_| ()).map_err(|not_valid| Error::Call {
         attempted: format!("pairwise test of key \"{label}\""),

@@ -28,6 +28,7 @@ pub(super) fn encode(id: u64, request: &Request) -> Result<Vec<u8>, Error> {
 pub(super) enum Expected {
     Info,
     PublicKey,
+    Protection,
     ChainCode,
     Signatures(usize),
     Attestation,
@@ -40,6 +41,7 @@ impl Expected {
         match request {
             Request::Info => Self::Info,
             Request::PublicKey(_) => Self::PublicKey,
+            Request::Protection(_) => Self::Protection,
             Request::ChainCode(_) => Self::ChainCode,
             Request::Sign { inputs, .. } => Self::Signatures(inputs.len()),
             Request::Attestation(_) | Request::AttestationIssuer => Self::Attestation,
@@ -52,6 +54,7 @@ impl Expected {
         let fits = match (self, &response) {
             (Self::Info, Response::Info(_))
             | (Self::PublicKey, Response::PublicKey(_))
+            | (Self::Protection, Response::Protection(_))
             | (Self::ChainCode, Response::ChainCode(_))
             | (Self::Attestation, Response::Attestation(_))
             | (Self::DeviceLog, Response::DeviceLog(_))

@@ -108,11 +108,12 @@ fn delayed() {
 
 fn hangs() {
     let session = session();
-    fault("C_SignInit 1 hang");
+    let identity = fault("C_SignInit 1 hang");
     let begun = Instant::now();
     let waiting = thread::spawn(move || sign(&session).unwrap());
     thread::sleep(Duration::from_millis(200));
     assert!(!waiting.is_finished());
+    assert!(journal().contains(&format!("C_SignInit met {identity}")), "it is told while it lasts");
     clear();
     waiting.join().unwrap();
     assert!(begun.elapsed() >= Duration::from_millis(200));
@@ -270,5 +271,9 @@ fn logins() {
         assert_eq!(journal().last().unwrap(), &format!("C_Login {code} {identity}"));
     }
     log_in(&session).unwrap();
-    assert_eq!(logins(), before + 3);
+    let identity = fault("C_Login 1 delay 1");
+    log_in(&session).unwrap();
+    assert!(journal().contains(&format!("C_Login met {identity}")));
+    let met = journal().iter().filter(|line| line.starts_with("C_Login met ")).count();
+    assert_eq!((logins() - met, met), (before + 4, 1), "what was met is noted beside what was answered");
 }
