@@ -108,7 +108,7 @@ pub enum DriverConfig {
     },
     /// A YubiHSM 2.
     Yubihsm {
-        /// `http://host:port` of a yubihsm-connector.
+        /// The way there: `http://host:port` of a yubihsm-connector, `usb:SERIAL` or `simulator`.
         connector: String,
         /// Object id of the authentication key.
         authentication_key: u16,

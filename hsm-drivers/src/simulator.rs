@@ -15,6 +15,7 @@ mod clock;
 mod commands;
 mod connector;
 mod device;
+mod environment;
 mod faults;
 mod keys;
 mod log;
@@ -35,7 +36,7 @@ pub use self::{
 };
 use self::{
     device::{Device, Transport},
-    state::State,
+    state::{State, StateFile},
 };
 
 /// What a simulator is made with.
@@ -74,14 +75,17 @@ pub struct Simulator {
 
 impl Simulator {
     /// Powers the device on. With `file` it is the one kept there, or a fresh one from now on kept there (mode 0600,
-    /// replaced whole at every change); without, it is fresh and forgotten with the value.
+    /// written at every change, and locked by `FILE.lock` beside it); without, it is fresh and forgotten with the
+    /// value.
     ///
     /// A fresh device has the factory's authentication key 1 with the password `password`.
     ///
     /// # Errors
-    /// [`BadState`]: the file cannot be read or written, or is not one of a simulator. It is left as it is.
+    /// [`BadState`]: the file cannot be read or written, is open elsewhere, or is not one of a simulator. It is left as it
+    /// is.
     pub fn open(file: Option<&Path>, options: Options) -> Result<Self, BadState> {
-        let state = match file.map(State::read).transpose()?.flatten() {
+        let (file, kept) = file.map(StateFile::take).transpose()?.unzip();
+        let state = match kept.flatten() {
             Some(state) => state,
             None => State::fresh(options.serial)?,
         };

@@ -152,14 +152,9 @@ fn every_mistake_has_its_line_and_words() {
         ("password =", "pin =", "line 36, token[2].pin: unknown key"),
         ("sessions = 8", "sessions = 65", "line 29, token[1].sessions: write an integer from 1 to 64"),
         ("sessions = 8", "sessions = 0", "line 29, token[1].sessions: write an integer from 1 to 64"),
-        (
-            "http://127.0.0.1:12345",
-            "usb:0012345678",
-            "line 34, token[2].connector: \"usb:0012345678\" is not supported",
-        ),
-        ("http://127.0.0.1:12345", "simulator", "line 34, token[2].connector: \"simulator\" is not supported"),
-        ("http://127.0.0.1:12345", "http://127.0.0.1", "line 34, token[2].connector: write http://HOST:PORT"),
-        ("http://127.0.0.1:12345", "127.0.0.1:12345", "line 34, token[2].connector: write http://HOST:PORT"),
+        ("http://127.0.0.1:12345", "usb:1a", "line 34, token[2].connector: \"usb:1a\" is no YubiHSM connector: write"),
+        ("http://127.0.0.1:12345", "http://127.0.0.1", "line 34, token[2].connector: \"http://127.0.0.1\" is no"),
+        ("http://127.0.0.1:12345", "127.0.0.1:12345", "line 34, token[2].connector: \"127.0.0.1:12345\" is no"),
         ("\"yubihsm-password\"", "\"../pin\"", "line 36, token[2].password.credential: write the name"),
     ];
     let folder = folder();
@@ -217,4 +212,27 @@ fn a_software_token_behind_another_name_is_found() {
     let mistakes = mistakes_of(&production.replace("libsofthsm2.so", "libhardware.so"), folder.path());
     assert!(mistakes.iter().any(|mistake| mistake.contains("software token")), "{mistakes:#?}");
     assert!(Config::parse(&production.replace("libsofthsm2.so", "libvendor.so"), folder.path()).is_ok());
+}
+
+#[test]
+fn a_device_is_reached_over_http_or_usb_and_simulated_only_in_development() {
+    let folder = folder();
+    let production = EXAMPLE.replace("development", "production").replace("libsofthsm2.so", "libvendor.so");
+    fs::write(folder.path().join("libvendor.so"), "").unwrap();
+    for connector in ["http://localhost:12345", "http://[::1]:12345", "usb:0012345678", "simulator"] {
+        for text in [EXAMPLE, &production] {
+            let parsed = Config::parse(&text.replace("http://127.0.0.1:12345", connector), folder.path());
+            if connector == "simulator" && text == production {
+                let mistakes = parsed.unwrap_err().to_string();
+                assert_eq!(
+                    mistakes,
+                    "line 34, token[2].connector: is a software token: only profile \"development\" admits it"
+                );
+                continue;
+            }
+            let tokens = parsed.unwrap_or_else(|mistakes| panic!("{connector}: {mistakes}")).tokens;
+            let connector = connector.to_owned();
+            assert_eq!(tokens[1].driver, DriverConfig::Yubihsm { connector, authentication_key: 2 });
+        }
+    }
 }

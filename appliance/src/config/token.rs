@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, path::Path};
 
+use hsm_drivers::yubihsm2::connector::Address;
+
 use super::{
     DriverConfig, Profile, SecretSource, TokenConfig,
     reader::{private, readable},
@@ -33,7 +35,7 @@ fn token(section: &Section<'_>, directory: &Path, profile: Option<Profile>) -> O
     let driver = section.text("driver");
     let driver_and_secret = match driver.as_deref() {
         Some("pkcs11") => pkcs11(section, directory, profile),
-        Some("yubihsm") => yubihsm(section, directory),
+        Some("yubihsm") => yubihsm(section, directory, profile),
         Some(_) | None => {
             if driver.is_some() {
                 section.mistake("driver", "write \"pkcs11\" or \"yubihsm\"");
@@ -66,7 +68,7 @@ fn pkcs11(section: &Section<'_>, directory: &Path, profile: Option<Profile>) -> 
         && profile == Some(Profile::Production)
         && is_software(module)
     {
-        section.mistake("module", "is a software token: only profile \"development\" admits it");
+        section.mistake("module", SOFTWARE);
     }
     let label = bounded(section, "label", 32, section.text("label"));
     let serial = bounded(section, "serial", 16, section.optional_text("serial"));
@@ -90,27 +92,21 @@ fn bounded(section: &Section<'_>, key: &'static str, most: usize, text: Option<S
     fits.then_some(text)
 }
 
-fn yubihsm(section: &Section<'_>, directory: &Path) -> Option<(DriverConfig, SecretSource)> {
-    let connector = section.text("connector").filter(|connector| is_connector(section, connector));
+fn yubihsm(section: &Section<'_>, directory: &Path, profile: Option<Profile>) -> Option<(DriverConfig, SecretSource)> {
+    let connector = section.text("connector").filter(|connector| is_connector(section, connector, profile));
     let authentication_key = section.integer("authentication_key", 1..=u64::from(u16::MAX));
     let password = secret(section, "password", directory);
     let authentication_key = u16::try_from(authentication_key?).ok()?;
     Some((DriverConfig::Yubihsm { connector: connector?, authentication_key }, password?))
 }
 
-fn is_connector(section: &Section<'_>, connector: &str) -> bool {
-    if connector == "simulator" || connector.starts_with("usb:") {
-        section.mistake("connector", format!("\"{connector}\" is not supported by this version yet"));
-        return false;
+fn is_connector(section: &Section<'_>, connector: &str, profile: Option<Profile>) -> bool {
+    match connector.parse() {
+        Ok(Address::Simulator) if profile == Some(Profile::Production) => section.mistake("connector", SOFTWARE),
+        Ok(Address::Simulator | Address::Usb { .. } | Address::Http { .. }) => return true,
+        Err(not_an_address) => section.mistake("connector", not_an_address.to_string()),
     }
-    let host_and_port = connector.strip_prefix("http://").and_then(|rest| rest.rsplit_once(':'));
-    let fits = host_and_port.is_some_and(|(host, port)| {
-        !host.is_empty() && !host.contains(['/', '@', ' ']) && port.parse::<u16>().is_ok_and(|port| port > 0)
-    });
-    if !fits {
-        section.mistake("connector", "write http://HOST:PORT of a yubihsm-connector");
-    }
-    fits
+    false
 }
 
 /// The one source the table under `key` names.
@@ -149,4 +145,5 @@ fn credential(source: &Section<'_>) -> Option<SecretSource> {
 }
 
 const DEFAULT_SESSIONS: u64 = 4;
+const SOFTWARE: &str = "is a software token: only profile \"development\" admits it";
 const SOURCES: &str = "write one of { credential = \"NAME\" }, { file = \"PATH\" }, { prompt = true }";

@@ -1,14 +1,8 @@
 //! The device itself: takes a message, runs what is in it, logs it, answers.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use rand::{RngCore, rngs::OsRng};
-use zeroize::Zeroizing;
 
 use super::{
     Options,
@@ -20,7 +14,7 @@ use super::{
     log::Event,
     principal::Principal,
     sessions::{Sessions, Stage},
-    state::{self, BadState, State},
+    state::{BadState, State, StateFile},
 };
 use crate::yubihsm2::protocol::{
     Algorithm, Command, ErrorCode, Frame, LOG_CAPACITY, LONGEST_FRAME, LONGEST_FRAME_BEFORE_2_4, LogEntry, ObjectType,
@@ -37,8 +31,8 @@ pub(super) struct Device {
     booted: Duration,
     sessions: Sessions,
     faults: Faults,
-    /// Where the state is kept, and what was written there last.
-    kept: Option<(PathBuf, Zeroizing<Vec<u8>>)>,
+    /// Where the state is kept.
+    file: Option<StateFile>,
 }
 
 /// What goes wrong on the way back.
@@ -63,7 +57,7 @@ impl From<TooShort> for ErrorCode {
 }
 
 impl Device {
-    pub(super) fn power_on(state: State, file: Option<&Path>, options: Options) -> Result<Self, BadState> {
+    pub(super) fn power_on(state: State, file: Option<StateFile>, options: Options) -> Result<Self, BadState> {
         let mut device = Self {
             state,
             firmware: options.firmware,
@@ -72,7 +66,7 @@ impl Device {
             clock: options.clock,
             sessions: Sessions::default(),
             faults: Faults::default(),
-            kept: file.map(|file| (file.to_owned(), Zeroizing::default())),
+            file,
         };
         device.certify_attestation_key().ok_or(BadState::Fresh)?;
         device.state.log.append_boot(device.state.audit.is_forced());
@@ -296,13 +290,10 @@ impl Device {
 
     /// Writes what has changed.
     fn keep(&mut self) -> Result<(), BadState> {
-        let Some((file, written)) = &mut self.kept else { return Ok(()) };
-        let text = self.state.to_text();
-        if *written != text {
-            state::write(file, &text)?;
-            *written = text;
+        match &mut self.file {
+            Some(file) => file.keep(&self.state),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use rand::{RngCore, rngs::OsRng};
 use crate::yubihsm2::protocol::{Command, LOG_CAPACITY, LogEntries, LogEntry};
 
 /// The log store of a device.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Log {
     pub(super) entries: VecDeque<LogEntry>,
     /// Number of the next entry.
@@ -55,20 +55,34 @@ impl Log {
 
     /// Appends an entry. In a full log it replaces the oldest, unless the log is to be read first.
     pub(super) fn append(&mut self, event: Event, tick: u32, keep_unread: bool) {
-        if self.is_full() {
-            if keep_unread {
-                return self.count_unlogged(event.command);
-            }
-            self.entries.pop_front();
+        if keep_unread && self.is_full() {
+            return self.count_unlogged(event.command);
         }
         let Event { command, length, session_key, target_key, second_key, result } = event;
         let number = self.next;
         let digest = [0; 16];
         let mut entry = LogEntry { number, command, length, session_key, target_key, second_key, result, tick, digest };
         entry.digest = entry.digest_after(&self.digest);
+        self.take(entry);
+    }
+
+    /// Takes an entry as it is. In a full log it replaces the oldest.
+    pub(super) fn take(&mut self, entry: LogEntry) {
+        if self.is_full() {
+            self.entries.pop_front();
+        }
         self.digest = entry.digest;
-        self.next = self.next.wrapping_add(1);
+        self.next = entry.number.wrapping_add(1);
         self.entries.push_back(entry);
+    }
+
+    /// The entries by which this log goes on from `earlier`; none where it became this one in another way.
+    pub(super) fn since(&self, earlier: &Self) -> Option<Vec<LogEntry>> {
+        let count = usize::from(self.next.wrapping_sub(earlier.next));
+        let added: Vec<LogEntry> = self.entries.range(self.entries.len().checked_sub(count)?..).copied().collect();
+        let mut taken = earlier.clone();
+        added.iter().for_each(|entry| taken.take(*entry));
+        (taken == *self).then_some(added)
     }
 
     pub(super) fn append_boot(&mut self, keep_unread: bool) {

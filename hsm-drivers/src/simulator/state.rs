@@ -1,17 +1,13 @@
 //! What a device keeps without power, and the file it is kept in.
 
+mod file;
 mod text;
 
-use std::{
-    fmt::Debug,
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
-};
+use std::{fmt::Debug, io, path::PathBuf};
 
 use zeroize::Zeroizing;
 
+pub(super) use self::file::StateFile;
 use super::{
     audit::Audit,
     certificate::{self, Issuer},
@@ -45,6 +41,35 @@ pub enum BadState {
         path: PathBuf,
         /// The line, counted from 1; one behind the last where the end is missing.
         line: usize,
+    },
+    /// Another process has the device, or this one twice.
+    #[error(
+        "simulator state {}: {} has this device open, and two would each lose what the other did: stop it, or name \
+         another file",
+        path.display(),
+        holder.map_or_else(|| "another process".to_owned(), |process| format!("process {process}"))
+    )]
+    InUse {
+        /// The file.
+        path: PathBuf,
+        /// Process id of whoever has it.
+        holder: Option<u32>,
+    },
+    /// There is no device to power on.
+    #[error(
+        "simulator state {}: there is no such file: make a device by `chancery-provision init --token simulator`, or \
+         name the one there is in CHANCERY_SIMULATOR",
+        path.display()
+    )]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A variable of the environment says something else than it can.
+    #[error("{name}: write the milliseconds of a signature, such as 70")]
+    Variable {
+        /// The variable.
+        name: &'static str,
     },
     /// No key or certificate could be made.
     #[error("simulator state: no keys could be made for a fresh device")]
@@ -111,36 +136,4 @@ impl State {
         let kept: Result<u16, ErrorCode> = self.objects.insert(Object { info, value: Zeroizing::new(value) });
         debug_assert!(kept.is_ok(), "an empty device has room for it");
     }
-
-    /// The state in `file`; none where there is no such file.
-    pub(super) fn read(file: &Path) -> Result<Option<Self>, BadState> {
-        let bytes = match fs::read(file) {
-            Ok(bytes) => Zeroizing::new(bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(cause) => return Err(BadState::File { path: file.to_owned(), cause }),
-        };
-        text::read(&bytes).map(Some).map_err(|line| BadState::Text { path: file.to_owned(), line })
-    }
-
-    /// What [`write`] is given.
-    pub(super) fn to_text(&self) -> Zeroizing<Vec<u8>> {
-        text::write(self)
-    }
-}
-
-/// Replaces `file` whole: what is there afterwards is the old state or the new one.
-pub(super) fn write(file: &Path, text: &[u8]) -> Result<(), BadState> {
-    let failed = |cause| BadState::File { path: file.to_owned(), cause };
-    let mut beside = file.as_os_str().to_owned();
-    beside.push(".new");
-    replace(file, Path::new(&beside), text).map_err(failed)
-}
-
-fn replace(file: &Path, beside: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut new = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(beside)?;
-    new.write_all(bytes)?;
-    new.sync_data()?;
-    fs::rename(beside, file)?;
-    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory)?.sync_all()
 }

@@ -1,6 +1,6 @@
 //! What our driver does where our simulator goes wrong, and what only a device with a log and certificates can show.
 
-use std::{net::TcpListener, time::Duration};
+use std::{fs, net::TcpListener, time::Duration};
 
 use hsm_drivers::{
     Device, DeviceLogPage, Disposition, Error, Pin,
@@ -10,7 +10,7 @@ use hsm_drivers::{
     yubihsm2::{
         Yubihsm2Device,
         attestation::{self, BadAttestation},
-        connector::Address,
+        connector::{Address, Connector},
         protocol::{
             AUDIT_ON, Algorithm as Theirs, Capabilities, Command, Domains, ErrorCode, Label, OptionTag, Origin,
             channel::StaticKeys,
@@ -41,21 +41,7 @@ impl Simulated {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = Simulator::open(None, Options::default()).unwrap().serve(listener).unwrap();
         let connector = server.url().parse::<Address>().unwrap().connect(Duration::from_secs(30)).unwrap();
-        let credentials = Credentials { id: 1, keys: StaticKeys::from_password(b"password") };
-        let mut administrator = Session::open(connector, &credentials).unwrap();
-
-        let rights = Capabilities::SIGN_ECDSA
-            | Capabilities::GET_LOG_ENTRIES
-            | Capabilities::GET_OPAQUE
-            | Capabilities::SIGN_ATTESTATION_CERTIFICATE;
-        let mut signer = object(SIGNER, "signer", rights, Theirs::AES128_YUBICO_AUTHENTICATION);
-        signer.extend(Capabilities::NONE.0.to_be_bytes());
-        signer.extend(*StaticKeys::from_password(PASSWORD.as_bytes()).to_bytes());
-        administrator.run(Command::PUT_AUTHENTICATION_KEY, signer).unwrap();
-        let key = object(KEY, "hot", Capabilities::SIGN_ECDSA, Theirs::EC_K256);
-        administrator.run(Command::GENERATE_ASYMMETRIC_KEY, key).unwrap();
-        let audit = vec![OptionTag::COMMAND_AUDIT.0, 0, 2, Command::SIGN_ECDSA.0, AUDIT_ON];
-        administrator.run(Command::SET_OPTION, audit).unwrap();
+        let administrator = prepare(connector);
         Self { server, administrator }
     }
 
@@ -70,6 +56,25 @@ impl Simulated {
     fn go_wrong(&self, fault: Fault, command: Command) {
         self.server.faults().arm(Plan::at(fault, command));
     }
+}
+
+/// Puts the signer's key and a secp256k1 key into a device from the factory.
+fn prepare(connector: Box<dyn Connector>) -> Session {
+    let credentials = Credentials { id: 1, keys: StaticKeys::from_password(b"password") };
+    let mut administrator = Session::open(connector, &credentials).unwrap();
+    let rights = Capabilities::SIGN_ECDSA
+        | Capabilities::GET_LOG_ENTRIES
+        | Capabilities::GET_OPAQUE
+        | Capabilities::SIGN_ATTESTATION_CERTIFICATE;
+    let mut signer = object(SIGNER, "signer", rights, Theirs::AES128_YUBICO_AUTHENTICATION);
+    signer.extend(Capabilities::NONE.0.to_be_bytes());
+    signer.extend(*StaticKeys::from_password(PASSWORD.as_bytes()).to_bytes());
+    administrator.run(Command::PUT_AUTHENTICATION_KEY, signer).unwrap();
+    let key = object(KEY, "hot", Capabilities::SIGN_ECDSA, Theirs::EC_K256);
+    administrator.run(Command::GENERATE_ASYMMETRIC_KEY, key).unwrap();
+    let audit = vec![OptionTag::COMMAND_AUDIT.0, 0, 2, Command::SIGN_ECDSA.0, AUDIT_ON];
+    administrator.run(Command::SET_OPTION, audit).unwrap();
+    administrator
 }
 
 fn object(id: u16, text: &str, capabilities: Capabilities, algorithm: Theirs) -> Vec<u8> {
@@ -92,7 +97,7 @@ fn page(device: &mut Yubihsm2Device) -> DeviceLogPage {
 }
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let cases: [(&str, fn()); 11] = [
+    let cases: [(&str, fn()); 12] = [
         ("the_devices_word_about_a_key_is_followed_to_its_maker", the_devices_word_about_a_key),
         ("the_log_is_read_in_pages_that_follow_on_each_other", the_log_is_read_in_pages),
         ("a_log_with_an_unknown_command_is_read_and_a_broken_one_is_noticed", unknown_and_broken_entries),
@@ -103,6 +108,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         ("an_answer_that_does_not_come_may_stand_for_a_signature", an_answer_that_does_not_come),
         ("a_refusal_in_the_session_costs_nothing", a_refusal_costs_nothing),
         ("a_worker_hands_log_and_attestation_on_and_ends_with_its_session", a_worker),
+        ("a_worker_powers_on_the_device_its_environment_names_and_alone", a_worker_with_its_own),
         ("a_message_altered_on_the_way_ends_the_session", a_message_altered),
     ];
     cases.into_iter().map(|(name, case)| trial(format!("yubihsm_simulator::{name}"), case)).collect()
@@ -263,4 +269,34 @@ fn a_worker() {
     let error = ask(Request::ReadDeviceLog).unwrap_err();
     assert_eq!(error.disposition(), Disposition::Broken, "{error}");
     assert!(worker.wait().contains("exit status: 1"), "{}", worker.wait());
+}
+
+fn a_worker_with_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("token/device");
+    fs::create_dir(directory.path().join("token")).unwrap();
+    drop(prepare(Box::new(Simulator::open(Some(&file), Options::default()).unwrap())));
+    let start = || {
+        let mut command = worker::command("token-worker");
+        command.current_dir(directory.path()).env("CHANCERY_SIMULATOR", "token/device");
+        let password = Pin::new(PASSWORD.to_owned());
+        let driver = Driver::Yubihsm { connector: "simulator".to_owned(), authentication_key: SIGNER, password };
+        Worker::start(command, Opening { sessions: 4, driver }, worker::DEADLINE)
+    };
+    let sign = |worker: &Worker| {
+        let inputs = vec![input(Algorithm::Secp256k1, 0)];
+        worker::call(worker, Request::Sign { key: label("hot"), inputs }).unwrap();
+    };
+    let (first, info) = start().unwrap();
+    assert_eq!(info.driver, "yubihsm");
+    sign(&first);
+    let error = start().unwrap_err();
+    assert!(error.to_string().contains("has this device open"), "{error}");
+    assert_eq!(error.disposition(), Disposition::Broken);
+    assert!(!error.needs_operator(), "whoever has it may end");
+
+    first.kill();
+    assert!(first.wait().contains("signal"), "{}", first.wait());
+    let (second, _) = start().unwrap();
+    sign(&second);
 }

@@ -2,13 +2,15 @@
 
 use std::{
     fs,
+    io::Write,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::Path,
+    time::{Duration, Instant},
 };
 
 use hsm_drivers::{
     simulator::{Options, Simulator},
-    yubihsm2::protocol::{Algorithm, Capabilities, Command, Domains, ErrorCode, LogEntry},
+    yubihsm2::protocol::{Algorithm, Capabilities, Command, Domains, ErrorCode, LOG_CAPACITY, LogEntry},
 };
 use libtest_mimic::Trial;
 
@@ -24,6 +26,9 @@ pub(crate) fn trials() -> impl Iterator<Item = Trial> {
             ("a_device_comes_back_as_it_was_but_for_its_sessions", comes_back),
             ("the_file_is_private_and_replaced_whole", private),
             ("a_file_that_is_damaged_is_refused_and_left", damaged),
+            ("entries_of_the_log_are_kept_and_half_of_one_is_as_none", appended),
+            ("a_device_is_in_one_place_at_a_time", one_place),
+            ("the_environment_names_a_device_that_is_there", environment),
             ("state_that_cannot_be_kept_is_a_failure_of_storage", not_kept),
         ],
     )
@@ -84,7 +89,9 @@ fn private() {
     session.generate(&mut simulator, 5, Algorithm::EC_K256);
     assert_ne!(fs::read(&file).unwrap(), before);
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left beside it");
+    let mut names: Vec<_> = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["device", "device.lock"]);
     let inode = |file: &Path| fs::metadata(file).unwrap().ino();
     let before = inode(&file);
     session.echo(&mut simulator).unwrap();
@@ -113,7 +120,75 @@ fn damaged() {
         assert!(error.contains("is not one of a simulator's state"), "{error}: {text}");
         assert_eq!(fs::read_to_string(&file).unwrap(), text);
     }
-    assert!(Simulator::open(Some(directory.path()), Options::default()).is_err(), "a directory");
+    let folder = directory.path().join("folder");
+    fs::create_dir(&folder).unwrap();
+    assert!(Simulator::open(Some(&folder), Options::default()).is_err(), "a directory");
+}
+
+/// Entries are appended to the file: over the wrap of the log, and over the point from where the file is written anew.
+fn appended() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("device");
+    let mut simulator = open(&file);
+    let mut session = Session::factory(&mut simulator);
+    session.generate(&mut simulator, 5, Algorithm::EC_K256);
+    session.set_option(&mut simulator, 3, &[Command::ECHO.0, 1]).unwrap();
+    let mut longest = 0;
+    for round in 0..1100 {
+        session.echo(&mut simulator).unwrap();
+        longest = longest.max(fs::metadata(&file).unwrap().len());
+        if ![0, 1, 61, 62, 63, 999, 1000, 1001, 1099].contains(&round) {
+            continue;
+        }
+        let log = session.log(&mut simulator);
+        drop(simulator);
+        // Killed while the next entry was written.
+        let mut half = fs::OpenOptions::new().append(true).open(&file).unwrap();
+        half.write_all(b"entry 00ff").unwrap();
+        simulator = open(&file);
+        session = Session::factory(&mut simulator);
+        let later = session.log(&mut simulator).entries;
+        let boot = later.last().unwrap();
+        assert!(boot.command == LogEntry::BOOT && boot.follows(log.entries.last().unwrap()), "round {round}");
+        assert!(later.len() == LOG_CAPACITY || later[..later.len() - 1] == log.entries, "round {round}");
+    }
+    assert!(longest < 80_000 && fs::metadata(&file).unwrap().len() < longest, "{longest}");
+}
+
+fn one_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("device");
+    let simulator = open(&file);
+    let error = Simulator::open(Some(&file), Options::default()).unwrap_err().to_string();
+    let holder = format!("process {} has this device open", std::process::id());
+    assert!(error.contains(&holder) && error.contains("stop it, or name another file"), "{error}");
+    drop(simulator);
+    open(&file);
+}
+
+fn environment() {
+    let directory = tempfile::tempdir().unwrap();
+    let of = |variables: &[(&'static str, &str)]| {
+        let value = |name| variables.iter().find(|(wanted, _)| *wanted == name).map(|(_, value)| value.into());
+        Simulator::from_environment(value, directory.path())
+    };
+    let error = of(&[]).unwrap_err().to_string();
+    assert!(error.contains("simulator.state: there is no such file: make a device"), "{error}");
+    drop(open(&directory.path().join("simulator.state")));
+    of(&[]).unwrap();
+
+    fs::create_dir(directory.path().join("token")).unwrap();
+    let file = directory.path().join("token/device");
+    let options = Options { serial: 99, ..Options::default() };
+    Session::factory(&mut Simulator::open(Some(&file), options).unwrap());
+    let mut simulator = of(&[("CHANCERY_SIMULATOR", "token/device"), ("CHANCERY_SIMULATOR_SIGNING_MS", "50")]).unwrap();
+    let mut session = Session::factory(&mut simulator);
+    session.generate(&mut simulator, 5, Algorithm::EC_K256);
+    let begun = Instant::now();
+    session.sign(&mut simulator, 5).unwrap();
+    assert!(begun.elapsed() >= Duration::from_millis(50));
+    let error = of(&[("CHANCERY_SIMULATOR_SIGNING_MS", "-1")]).unwrap_err().to_string();
+    assert!(error.contains("CHANCERY_SIMULATOR_SIGNING_MS: write the milliseconds"), "{error}");
 }
 
 fn not_kept() {

@@ -1,4 +1,5 @@
-//! The state as text: a line for each thing, a word for its kind, its bytes in hexadecimal.
+//! The state as text: a line for each thing, a word for its kind, its bytes in hexadecimal. Behind the end come the
+//! entries that the log took since.
 
 use std::str;
 
@@ -11,23 +12,17 @@ use crate::{
         log::Log,
         objects::{Object, Objects},
     },
-    yubihsm2::protocol::{LogEntries, ObjectInfo, ObjectType, Reader},
+    yubihsm2::protocol::{LogEntries, LogEntry, ObjectInfo, ObjectType, Reader},
 };
 
 const FIRST_LINE: &str = "simulated yubihsm 2, version 1";
 const LAST_LINE: &str = "end";
+const ENTRY: &str = "entry";
 
-/// The whole file.
-pub(super) fn write(state: &State) -> Zeroizing<Vec<u8>> {
+/// All but the log.
+pub(super) fn write_head(state: &State) -> Zeroizing<String> {
     let mut text = Zeroizing::new(format!("{FIRST_LINE}\n"));
-    let mut line = |word: &str, parts: &[&[u8]]| {
-        text.push_str(word);
-        for part in parts {
-            text.push(' ');
-            text.push_str(&Zeroizing::new(hex::encode(part)));
-        }
-        text.push('\n');
-    };
+    let mut line = |word: &str, parts: &[&[u8]]| write_line(&mut text, word, parts);
     line("serial", &[&state.serial.to_be_bytes()]);
     line("maker", &[&state.maker.key, &state.maker.certificate]);
     line("attestation", &[&state.attestation.key]);
@@ -41,28 +36,59 @@ pub(super) fn write(state: &State) -> Zeroizing<Vec<u8>> {
     for object in state.objects.held.values() {
         line("object", &[&object.info.encode(), &object.value]);
     }
-    line("log", &[&state.log.next.to_be_bytes(), &state.log.digest, &state.log.read().encode()]);
-    line(LAST_LINE, &[]);
-    Zeroizing::new(text.as_bytes().to_vec())
+    text
 }
 
-/// What [`write`] wrote; otherwise the number of the first line that is wrong.
-pub(super) fn read(bytes: &[u8]) -> Result<State, usize> {
-    let text = str::from_utf8(bytes).map_err(|_| 1_usize)?;
-    let mut parts = Parts::default();
-    let mut count = 0;
-    for line in text.lines() {
-        count += 1;
-        let is_edge = match count {
-            1 => (line == FIRST_LINE).then_some(true).ok_or(count)?,
-            _ => false,
-        };
-        if is_edge || parts.read_line(line).ok_or(count)? {
-            continue;
-        }
-        return parts.into_state().ok_or(count);
+/// The log as it is, and the end of what is written at once.
+pub(super) fn write_log(log: &Log) -> String {
+    let mut text = String::new();
+    write_line(&mut text, "log", &[&log.next.to_be_bytes(), &log.digest, &log.read().encode()]);
+    write_line(&mut text, LAST_LINE, &[]);
+    text
+}
+
+/// Entries that came into the log later, to stand behind the end.
+pub(super) fn write_entries(entries: &[LogEntry]) -> String {
+    let mut text = String::new();
+    entries.iter().for_each(|entry| write_line(&mut text, ENTRY, &[&entry.encode()]));
+    text
+}
+
+fn write_line(text: &mut String, word: &str, parts: &[&[u8]]) {
+    text.push_str(word);
+    for part in parts {
+        text.push(' ');
+        text.push_str(&Zeroizing::new(hex::encode(part)));
     }
-    Err(count + 1)
+    text.push('\n');
+}
+
+/// What was written; otherwise the number of the first line that is wrong.
+pub(super) fn read(bytes: &[u8]) -> Result<State, usize> {
+    // A last line that is not whole is of a process that was killed before it answered.
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').and_then(|end| bytes.get(..end)).unwrap_or_default();
+    let text = str::from_utf8(whole).map_err(|_| 1_usize)?;
+    let mut lines = text.lines().zip(1_usize..);
+    lines.next().filter(|(line, _)| *line == FIRST_LINE).ok_or(1_usize)?;
+    let mut parts = Parts::default();
+    let mut last = 1;
+    loop {
+        let (line, number) = lines.next().ok_or(last + 1)?;
+        last = number;
+        if !parts.read_line(line).ok_or(number)? {
+            break;
+        }
+    }
+    let mut state = parts.into_state().ok_or(last)?;
+    for (line, number) in lines {
+        state.log.take(read_entry(line).ok_or(number)?);
+    }
+    Ok(state)
+}
+
+fn read_entry(line: &str) -> Option<LogEntry> {
+    let bytes = hex::decode(line.strip_prefix(ENTRY)?.strip_prefix(' ')?).ok()?;
+    LogEntry::decode(&bytes).ok()
 }
 
 /// What was read so far.

@@ -1,8 +1,12 @@
 //! How a configuration names the way to a device.
 
+#[cfg(feature = "simulator")]
+use std::{env, path::Path};
 use std::{fmt, str::FromStr, time::Duration};
 
 use super::{Connector, ConnectorError, http::HttpConnector};
+#[cfg(feature = "simulator")]
+use crate::simulator::Simulator;
 
 /// The way to a device, by name.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,7 +23,7 @@ pub enum Address {
         /// As the device info has it.
         serial: u32,
     },
-    /// `simulator`: one in this process.
+    /// `simulator`: one in this process, the one that its environment names.
     Simulator,
 }
 
@@ -43,11 +47,24 @@ impl Address {
             Self::Usb { serial } => Ok(Box::new(super::usb::UsbConnector::open(*serial, deadline)?)),
             #[cfg(not(feature = "usb"))]
             Self::Usb { .. } => Err(not_built(self, "usb")),
+            #[cfg(feature = "simulator")]
+            Self::Simulator => simulated(),
+            #[cfg(not(feature = "simulator"))]
             Self::Simulator => Err(not_built(self, "simulator")),
         }
     }
 }
 
+/// The device that the environment of this process names.
+#[cfg(feature = "simulator")]
+fn simulated() -> Result<Box<dyn Connector>, ConnectorError> {
+    match Simulator::from_environment(env::var_os, Path::new("")) {
+        Ok(simulator) => Ok(Box::new(simulator)),
+        Err(error) => Err(ConnectorError::NotSent(error.to_string())),
+    }
+}
+
+#[cfg(not(all(feature = "simulator", feature = "usb")))]
 fn not_built(address: &Address, feature: &str) -> ConnectorError {
     ConnectorError::NotSent(format!("connector {address}: this program was built without the feature {feature}"))
 }
