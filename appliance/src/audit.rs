@@ -4,6 +4,7 @@
 //! What readers see ([`Log`]) is durable: nothing is published before the sync that holds it has returned.
 
 mod anchor;
+mod device_log;
 mod draft;
 mod entry_rate;
 mod evidence_files;
@@ -24,6 +25,7 @@ mod unreadable;
 mod verify;
 mod writer;
 
+pub use device_log::{DeviceLogReading, DeviceLogRecorder, RecordedDeviceLog};
 pub use genesis::{FirstEntries, create};
 pub use handle::Audit;
 pub use intent::{Attempt, Failure, Intent, VerifiedSignatures};

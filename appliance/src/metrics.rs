@@ -32,6 +32,8 @@ pub struct Metrics {
     signatures: Family<TokenLabel, Counter>,
     sign_seconds: Family<TokenLabel, Histogram>,
     wrong_signatures: Family<TokenLabel, Counter>,
+    device_log_entries: Family<TokenLabel, Counter>,
+    unexplained: Family<TokenLabel, Counter>,
     tokens_up: Family<TokenLabel, Gauge>,
     log_size: Gauge,
     checkpoint_size: Gauge,
@@ -52,6 +54,8 @@ impl Default for Metrics {
             signatures: Family::default(),
             sign_seconds: Family::new_with_constructor(histogram),
             wrong_signatures: Family::default(),
+            device_log_entries: Family::default(),
+            unexplained: Family::default(),
             tokens_up: Family::default(),
             log_size: Gauge::default(),
             checkpoint_size: Gauge::default(),
@@ -80,6 +84,10 @@ impl Metrics {
         registry.register("token_sign_seconds", "Time of one sign call, queueing included", self.sign_seconds.clone());
         let help = "Signatures of a token that did not verify and were discarded";
         registry.register("token_wrong_signatures", help, self.wrong_signatures.clone());
+        let help = "Entries of a device's own log that were recorded in the audit log";
+        registry.register("device_log_entries", help, self.device_log_entries.clone());
+        let help = "Keys frozen because a device made signatures nobody can explain";
+        registry.register("device_log_unexplained", help, self.unexplained.clone());
         registry.register("token_up", "1 where the token can sign", self.tokens_up.clone());
         registry.register("log_size", "Entries in the audit log", self.log_size.clone());
         registry.register("checkpoint_size", "Entries the newest checkpoint covers", self.checkpoint_size.clone());
@@ -122,6 +130,16 @@ impl Metrics {
     /// A token's signature did not verify.
     pub fn wrong_signature(&self, token: &str) {
         self.wrong_signatures.get_or_create(&TokenLabel { token: token.to_owned() }).inc();
+    }
+
+    /// Entries of a device's own log were recorded.
+    pub fn device_log_recorded(&self, token: &str, entries: u64) {
+        self.device_log_entries.get_or_create(&TokenLabel { token: token.to_owned() }).inc_by(entries);
+    }
+
+    /// A device made signatures nobody can explain.
+    pub fn unexplained_signatures(&self, token: &str) {
+        self.unexplained.get_or_create(&TokenLabel { token: token.to_owned() }).inc();
     }
 
     /// What is looked at when somebody asks.

@@ -114,6 +114,7 @@ impl Operations {
     pub async fn stop(&self) {
         self.requests.close();
         self.requests.wait().await;
+        tokio::task::block_in_place(|| self.tokens.empty_device_logs());
         self.audit.stop().await;
     }
 }

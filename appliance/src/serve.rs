@@ -3,7 +3,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use appliance_wire::{BootToken, LogKey, sha256_hex};
+use appliance_wire::{BootToken, LogKey, Scope, sha256_hex};
 use hsm_types::PublicKey;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -78,6 +78,9 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
     let opened = open_log(&config).await?;
     let metrics = Arc::new(Metrics::default());
     let freezes = Arc::new(Freezes::new(opened.state().frozen.clone()));
+    for suspect in opened.state().unfrozen_suspects() {
+        freezes.begin(Scope::Key(suspect.as_str().to_owned()));
+    }
     let tokens = open_tokens(&config, &opened, &freezes, &metrics).await?;
     let checkpoints = checkpoints(&config, &opened, &tokens).await?;
 
@@ -91,6 +94,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
 
     let facts = boot_facts(&config, &tokens).map_err(ServeError::System)?;
     let audit = opened.start(&config.state_directory, facts, Arc::clone(&metrics)).map_err(ServeError::Unwritable)?;
+    tokens.record_device_logs(audit.device_log_recorder());
     tracing::info!(watcher = ?addresses.watcher, monitor = ?addresses.monitor, "listening");
     let operations = Operations::new(config, audit, tokens, freezes, metrics, checkpoints, addresses);
     let operations = Arc::new(operations);

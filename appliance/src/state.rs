@@ -8,9 +8,11 @@ use std::{
 use appliance_wire::{Body, Entry, Genesis, KeyEntry, Scope};
 use hsm_types::KeyLabel;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::{clock::LastBoot, policy::Policy};
 
+mod accounts;
 mod addresses;
 mod bindings;
 mod charges;
@@ -18,6 +20,7 @@ mod snapshot;
 mod usage;
 mod variant;
 
+pub use accounts::{Account, Accounts};
 pub use addresses::{Addresses, MOST_CHILDREN, address_of};
 pub use bindings::{Binding, BindingKey, Bindings, Outcome, bindings_of, withdrawal_of};
 pub use charges::{Charge, Counted, charges_of};
@@ -44,7 +47,9 @@ pub struct State {
     /// Freezes in force.
     pub frozen: BTreeSet<Scope>,
     /// Accepted and neither signed nor lapsed, by index of the acceptance.
-    pub open: BTreeSet<u64>,
+    pub open: BTreeMap<u64, Unfinished>,
+    /// Signatures allowed, beside those the devices show.
+    pub accounts: Accounts,
     /// The last start.
     pub last_boot: Option<LastBoot>,
     /// Service time of the last entry.
@@ -53,6 +58,15 @@ pub struct State {
     pub time: Option<Timestamp>,
     /// Whether a policy came in and its limits have not been counted yet ([`State::recount`]).
     pub uncounted: bool,
+}
+
+/// What one more attempt at an acceptance asks of a token.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Unfinished {
+    /// With which key.
+    pub key: KeyLabel,
+    /// How many signatures.
+    pub signatures: u64,
 }
 
 /// Why an entry cannot follow what is before it.
@@ -169,8 +183,16 @@ impl State {
                     let charges = charges_of(policy, accepted).map_err(BadEntry::Content)?;
                     self.usage.charge(&charges, entry.elapsed);
                 }
-                self.open.insert(entry.index);
+                let (key, signatures) = (accepted.key.clone(), accepted.items.len() as u64);
+                self.accounts.allow(&key, signatures);
+                self.open.insert(entry.index, Unfinished { key, signatures });
             }
+            Body::Failed(failed) => {
+                // The attempt after this one is recorded with it.
+                let unfinished = self.open.get(&failed.accepted).ok_or_else(|| not_open(failed.accepted))?;
+                self.accounts.allow(&unfinished.key, unfinished.signatures);
+            }
+            Body::Token(token) => self.accounts.record(token).map_err(BadEntry::Content)?,
             Body::Signed(signed) => self.close(signed.accepted)?,
             Body::Lapsed(lapsed) => self.close(lapsed.accepted)?,
             Body::Frozen(frozen) => {
@@ -178,9 +200,12 @@ impl State {
             }
             Body::Unfrozen(unfrozen) => {
                 self.frozen.remove(&unfrozen.what);
+                if let Scope::Key(key) = &unfrozen.what {
+                    self.accounts.settle(key);
+                }
             }
             Body::Addresses(allocation) => self.addresses.allocate(allocation).map_err(BadEntry::Content)?,
-            Body::Failed(_) | Body::Denied(_) => {}
+            Body::Denied(_) => {}
         }
         Ok(())
     }
@@ -227,11 +252,18 @@ impl State {
     }
 
     fn close(&mut self, accepted: u64) -> Result<(), BadEntry> {
-        if self.open.remove(&accepted) {
-            return Ok(());
-        }
-        Err(BadEntry::Content(format!("entry {accepted} is no acceptance that is still open")))
+        self.open.remove(&accepted).map(|_| ()).ok_or_else(|| not_open(accepted))
     }
+
+    /// Keys whose signatures are not all explained, and that are not frozen yet.
+    pub fn unfrozen_suspects(&self) -> impl Iterator<Item = &KeyLabel> {
+        let is_free = |key: &&KeyLabel| !self.frozen.contains(&Scope::Key(key.as_str().to_owned()));
+        self.accounts.suspects().iter().filter(is_free)
+    }
+}
+
+fn not_open(accepted: u64) -> BadEntry {
+    BadEntry::Content(format!("entry {accepted} is no acceptance that is still open"))
 }
 
 /// Whether a freeze of `scope` covers this key or watcher.

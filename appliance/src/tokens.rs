@@ -16,15 +16,17 @@ use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
 
 use crate::{
-    audit::{Failure, Intent, VerifiedSignatures},
+    audit::{DeviceLogRecorder, Failure, Intent, VerifiedSignatures},
     config::Config,
     freezes::Freezes,
     metrics::Metrics,
 };
 
+mod device_log;
 mod family;
 mod holding;
 mod load;
+mod opening;
 mod refused_pin;
 mod supervisor;
 mod token;
@@ -32,6 +34,7 @@ mod token;
 pub use family::Family;
 pub use token::{Token, TokenState};
 
+use device_log::{Accountant, Bookkeeping, MOST_AT_ONCE};
 use family::Item;
 use holding::Found;
 
@@ -47,6 +50,7 @@ const RETRY_AFTER_S: u64 = 2;
 pub struct Tokens {
     tokens: BTreeMap<String, Arc<Token>>,
     ring: Arc<Ring>,
+    accountant: Arc<Accountant>,
     freezes: Arc<Freezes>,
     metrics: Arc<Metrics>,
 }
@@ -86,7 +90,7 @@ impl Tokens {
             let token = Arc::new(Token::new(token.name.clone()));
             (token.name().to_owned(), token)
         });
-        Self { tokens: tokens.collect(), ring, freezes, metrics }
+        Self { tokens: tokens.collect(), ring, accountant: Arc::default(), freezes, metrics }
     }
 
     /// Starts a supervisor for each. They open in the background, and check the keys known so far; see
@@ -94,7 +98,26 @@ impl Tokens {
     pub fn open(&self, config: &Arc<Config>) {
         for place in 0..config.tokens.len() {
             if let Some(token) = config.tokens.get(place).and_then(|token| self.tokens.get(&token.name)) {
-                supervisor::spawn(Arc::clone(config), place, Arc::clone(token), Arc::clone(&self.ring));
+                let (ring, accountant) = (Arc::clone(&self.ring), Arc::clone(&self.accountant));
+                supervisor::spawn(Arc::clone(config), place, Arc::clone(token), ring, accountant);
+            }
+        }
+    }
+
+    /// From now on what devices write down by themselves can be recorded; it is read at once.
+    pub fn record_device_logs(&self, recorder: DeviceLogRecorder) {
+        let (freezes, metrics) = (Arc::clone(&self.freezes), Arc::clone(&self.metrics));
+        if self.accountant.set(Bookkeeping { recorder, freezes, metrics }).is_ok() {
+            self.tokens.values().filter_map(|token| token.worker()).for_each(|up| up.want_device_log());
+        }
+    }
+
+    /// Records what devices wrote down by themselves up to now. Blocks.
+    pub fn empty_device_logs(&self) {
+        let Some(bookkeeping) = self.accountant.get() else { return };
+        for (name, up) in self.tokens.iter().filter_map(|(name, token)| Some((name, token.worker()?))) {
+            if let Err(reason) = up.empty_device_log(name, bookkeeping) {
+                tracing::error!(token = name, reason, "the device's own log could not be emptied: the next start will");
             }
         }
     }
@@ -145,9 +168,16 @@ impl Tokens {
                 };
                 let found = Found { public_key, protection, chain_code };
                 if let Some(fit) = found.judge(&key.family, key.token == token.name()) {
+                    if fit.is_ok() && up.device_log.is_some() {
+                        match call(token, Request::ObjectId(label.clone()), 1).await {
+                            Ok(Response::ObjectId(id)) => up.know(label.clone(), id),
+                            Ok(_) | Err(_) => continue, // unfit: what it signs could not be told from others' keys
+                        }
+                    }
                     up.note(label.clone(), fit);
                 }
             }
+            up.want_device_log();
         }
     }
 
@@ -340,11 +370,22 @@ fn verify(
 }
 
 async fn sign_in(token: &Token, key: &KeyLabel, inputs: Vec<ToSign>) -> Result<Vec<RawSignature>, Failure> {
-    let signatures = inputs.len();
-    let answer = call(token, Request::Sign { key: key.clone(), inputs }, signatures).await;
-    let Response::Signatures(signatures) = answer.map_err(|error| failure(&error))? else {
-        return Err(Failure { outcome_unknown: true, ..failure(&nonsense()) });
-    };
+    let keeps_a_log = token.worker().is_some_and(|up| up.device_log.is_some());
+    let most = if keeps_a_log { MOST_AT_ONCE } else { usize::MAX };
+    let mut signatures = Vec::new();
+    for inputs in inputs.chunks(most) {
+        let request = Request::Sign { key: key.clone(), inputs: inputs.to_vec() };
+        match call(token, request, inputs.len()).await {
+            Ok(Response::Signatures(some)) => signatures.extend(some),
+            Ok(_) => return Err(Failure { outcome_unknown: true, ..failure(&nonsense()) }),
+            Err(error) => {
+                let failure = failure(&error);
+                // Of several, some may have been made when one fails.
+                let several = inputs.len() > 1 || !signatures.is_empty();
+                return Err(Failure { outcome_unknown: several || failure.outcome_unknown, ..failure });
+            }
+        }
+    }
     Ok(signatures)
 }
 
@@ -366,9 +407,11 @@ async fn call(token: &Token, request: Request, signatures: usize) -> Result<Resp
         disposition: Disposition::NotSent,
     };
     let worker = token.worker().ok_or_else(down)?;
+    let full = |cause| Error::Call { attempted: "asking it".to_owned(), cause, disposition: Disposition::NotSent };
+    worker.make_room(&request).await.map_err(full)?;
     let deadline = token.load.deadline(signatures);
     let (answer, answered) = oneshot::channel();
-    worker.call(request, move |result| {
+    worker.send(request, move |result| {
         let _ = answer.send(result);
     });
     match tokio::time::timeout(deadline, answered).await {
@@ -403,6 +446,10 @@ pub(crate) fn self_test_input(public_key: &PublicKey, salt: &[u8]) -> ToSign {
     } else {
         ToSign::Message(message)
     }
+}
+
+fn is_own(key: &KeyLabel) -> bool {
+    [LOG_KEY, SELF_TEST_KEY].contains(&key.as_str())
 }
 
 pub(crate) fn reserved(label: &str) -> Result<KeyLabel, String> {

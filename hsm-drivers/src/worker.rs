@@ -84,6 +84,8 @@ pub enum Request {
     ReadDeviceLog,
     /// [`DeviceLog::acknowledge`](crate::DeviceLog::acknowledge) through this number.
     AcknowledgeDeviceLog(u16),
+    /// [`DeviceLog::object_id`](crate::DeviceLog::object_id).
+    ObjectId(KeyLabel),
 }
 
 /// What a worker answers, kind by kind of [`Request`].
@@ -105,4 +107,6 @@ pub enum Response {
     DeviceLog(Option<DeviceLogPage>),
     /// To [`Request::AcknowledgeDeviceLog`].
     DeviceLogAcknowledged,
+    /// To [`Request::ObjectId`].
+    ObjectId(u16),
 }

@@ -13,6 +13,7 @@ use std::{
 
 use libtest_mimic::Trial;
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tokio::task::JoinSet;
 
 use crate::harness::{
@@ -80,6 +81,13 @@ fn killed_at(station: &'static str) {
             running.kill()
         }
         installation.assert_log_verifies();
+    }
+    if station.ends_with("-sign") {
+        // The device may have signed: the next attempt is recorded before it begins.
+        let log = load::log_of(&installation);
+        let lost =
+            |entry: &&Value| entry["reason"].as_str().is_some_and(|reason| reason.contains("without a recorded"));
+        assert!(load::of_kind(&log, "failed").any(|entry| lost(&entry)), "attempts were repeated in silence");
     }
     let book = book.lock().unwrap();
     assert!(book.count("200") > 0 && book.count("403 limit-exceeded") > 0, "no load at a limit: {:?}", book.told);

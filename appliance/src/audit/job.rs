@@ -5,6 +5,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::{
+    device_log::{DeviceLogReading, RecordedDeviceLog},
     intent::{Failure, Intent, VerifiedSignatures},
     standing::{Admission, Allocated},
 };
@@ -61,6 +62,10 @@ pub(super) enum Job {
         by: String,
         reason: String,
         reply: Reply<()>,
+    },
+    DeviceLog {
+        reading: Box<DeviceLogReading>,
+        reply: Reply<RecordedDeviceLog>,
     },
     Install {
         policy: Box<PolicyEntry>,

@@ -95,6 +95,7 @@ impl Replayer {
             | Body::Failed(_)
             | Body::Lapsed(_)
             | Body::Frozen(_)
+            | Body::Token(_)
             | Body::Unfrozen(_) => {}
         }
         self.past.bindings.extend(bindings_of(entry));

@@ -1,7 +1,7 @@
 //! From an opened log to a running writer: the boot entry first, then the threads.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::Path,
     sync::{
         Arc, PoisonError, RwLock,
@@ -62,6 +62,7 @@ impl Opened {
             under_way: Arc::clone(&under_way),
             at_token: Arc::clone(&at_token),
             in_flight: HashMap::new(),
+            settled: HashSet::new(),
             refusals: EntryRate::new(1_000, 20),
             allocations: EntryRate::new(1_000, 1),
             broken: Arc::clone(&broken),
@@ -100,6 +101,8 @@ impl Writer {
         });
         self.writable()?;
         self.push(&mut draft, body)?;
+        // A batch that was torn at its end may have lost them.
+        self.freeze_suspects(&mut draft, "the start", None)?;
         let (outcome, committed) = channel();
         draft.waiters.push(Box::new(move |durable| {
             let _ = outcome.send(durable);

@@ -191,6 +191,13 @@ impl Auditor {
     }
 
     fn entry(&mut self, entry: &Entry) -> Result<(), String> {
+        if !matches!(entry.body, Body::Frozen(_) | Body::Boot(_))
+            && let Some(key) = self.state.unfrozen_suspects().next()
+        {
+            return Err(format!(
+                "key {key} was not frozen, though a device made signatures with it nobody can explain"
+            ));
+        }
         match &entry.body {
             Body::Accepted(accepted) => self.decide_again(entry, accepted)?,
             Body::Signed(signed) => self.check_signatures(signed)?,
@@ -207,6 +214,7 @@ impl Auditor {
             | Body::Key(_)
             | Body::Failed(_)
             | Body::Denied(_)
+            | Body::Token(_)
             | Body::Frozen(_)
             | Body::Unfrozen(_) => {}
         }

@@ -1,7 +1,7 @@
 //! The one thread that decides and appends. No two decisions can race, and one sync serves a whole batch.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicUsize, Ordering},
@@ -34,6 +34,7 @@ use crate::{
 
 mod admit;
 mod allocate;
+mod device_log;
 mod install;
 mod record;
 
@@ -54,6 +55,8 @@ pub(super) struct Writer {
     /// Signatures asked of tokens and not answered yet.
     pub(super) at_token: Arc<AtomicUsize>,
     pub(super) in_flight: HashMap<BindingKey, watch::Receiver<Option<Attempt>>>,
+    /// Acceptances whose last attempt failed, with an entry that says so: the next attempt needs none.
+    pub(super) settled: HashSet<u64>,
     pub(super) refusals: EntryRate,
     /// Allocations are entries, too, and long ones.
     pub(super) allocations: EntryRate,
@@ -107,6 +110,7 @@ impl Writer {
                     | Job::Failed { .. }
                     | Job::Freeze { .. }
                     | Job::Unfreeze { .. }
+                    | Job::DeviceLog { .. }
                     | Job::Probe { .. }) => self.process(job, &mut draft),
                 }
             }
@@ -161,6 +165,7 @@ impl Writer {
             Job::Failed { intent, failure, reply } => self.failed(draft, intent, &failure, reply),
             Job::Freeze { what, by, reason, reply } => self.freeze(draft, what, by, reason, reply),
             Job::Unfreeze { what, by, reason, reply } => self.unfreeze(draft, what, by, reason, reply),
+            Job::DeviceLog { reading, reply } => self.device_log(draft, *reading, reply),
             Job::Probe { reply } => {
                 let result = match self.writable() {
                     Ok(()) => self.journal.probe().map_err(Refusal::log_unavailable),

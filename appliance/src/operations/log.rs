@@ -44,9 +44,13 @@ impl Operations {
             Body::Lapsed(lapsed) => &lapsed.watcher,
             Body::Denied(denied) => &denied.watcher,
             Body::Addresses(addresses) => &addresses.watcher,
-            Body::Genesis(_) | Body::Boot(_) | Body::Policy(_) | Body::Key(_) | Body::Frozen(_) | Body::Unfrozen(_) => {
-                return Err(not_found());
-            }
+            Body::Genesis(_)
+            | Body::Boot(_)
+            | Body::Policy(_)
+            | Body::Key(_)
+            | Body::Token(_)
+            | Body::Frozen(_)
+            | Body::Unfrozen(_) => return Err(not_found()),
         };
         if watcher != principal.watcher() {
             return Err(not_found());

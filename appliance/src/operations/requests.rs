@@ -65,12 +65,15 @@ impl Operations {
 
     /// Takes up, in the background, every accepted request nobody is signing: after a start, and when a token returns.
     pub async fn resume_open(self: &Arc<Self>) {
-        let open = self.audit.query(|state, _| state.open.iter().copied().collect::<Vec<u64>>()).await;
-        for accepted in open.unwrap_or_default() {
+        let open = self.audit.query(|state, _| state.open.clone()).await;
+        for (accepted, unfinished) in open.unwrap_or_default() {
+            if self.tokens.ready(&unfinished.key).is_err() {
+                continue; // nothing is recorded of an attempt that cannot begin
+            }
             let operations = Arc::clone(self);
             self.requests.spawn(async move {
                 match operations.audit.resume(accepted).await {
-                    Ok(Admission::Granted(intent)) if operations.tokens.ready(intent.signing_key()).is_ok() => {
+                    Ok(Admission::Granted(intent)) => {
                         if let Err(refusal) = operations.attempt(intent).await {
                             tracing::warn!(accepted, detail = refusal.problem.detail, "an accepted request waits");
                         }

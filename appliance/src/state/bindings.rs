@@ -175,6 +175,7 @@ pub fn bindings_of(entry: &Entry) -> Vec<(BindingKey, Binding)> {
         | Body::Key(_)
         | Body::Failed(_)
         | Body::Denied(_)
+        | Body::Token(_)
         | Body::Frozen(_)
         | Body::Unfrozen(_) => Vec::new(),
     }

@@ -9,7 +9,7 @@ use appliance_wire::{Genesis, KeyEntry, Scope, sha256_hex};
 use hsm_types::KeyLabel;
 use serde::{Deserialize, Serialize};
 
-use super::{Addresses, State, Usage};
+use super::{Accounts, Addresses, State, Unfinished, Usage};
 use crate::{clock::LastBoot, policy::Policy};
 
 /// A snapshot that cannot be used; the log is then read from the beginning.
@@ -27,7 +27,8 @@ struct Document {
     allocated: BTreeMap<KeyLabel, u32>,
     usage: Vec<(usize, String, u64, String)>,
     frozen: BTreeSet<Scope>,
-    open: BTreeSet<u64>,
+    open: BTreeMap<u64, Unfinished>,
+    accounts: Accounts,
     last_boot: Option<LastBoot>,
     elapsed: u64,
     time: Option<jiff::Timestamp>,
@@ -54,6 +55,7 @@ impl State {
                 .collect(),
             frozen: self.frozen.clone(),
             open: self.open.clone(),
+            accounts: self.accounts.clone(),
             last_boot: self.last_boot.clone(),
             elapsed: self.elapsed,
             time: self.time,
@@ -92,6 +94,7 @@ impl State {
             usage,
             frozen: document.frozen,
             open: document.open,
+            accounts: document.accounts,
             last_boot: document.last_boot,
             elapsed: document.elapsed,
             time: document.time,

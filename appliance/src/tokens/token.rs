@@ -5,10 +5,17 @@ use std::{
     time::Duration,
 };
 
-use hsm_drivers::{DeviceInfo, worker::Worker};
+use hsm_drivers::{
+    DeviceInfo, Error,
+    worker::{Request, Response, Worker},
+};
 use hsm_types::{KeyLabel, PublicKey};
 
-use super::{holding::Holdings, load::Load};
+use super::{
+    device_log::{Bookkeeping, DeviceLog},
+    holding::Holdings,
+    load::Load,
+};
 
 /// Where a token stands.
 #[derive(Clone, Debug)]
@@ -38,6 +45,8 @@ pub struct Up {
     pub info: DeviceInfo,
     /// The keys of the log it holds; more come in with a policy.
     pub(super) holdings: RwLock<Holdings>,
+    /// Where the device keeps a log of its own.
+    pub(super) device_log: Option<DeviceLog>,
     /// Public half of the self-test key.
     pub self_test_key: PublicKey,
 }
@@ -48,6 +57,35 @@ impl Up {
     pub fn unfit(&self) -> Vec<(KeyLabel, String)> {
         let holdings = self.holdings.read().unwrap_or_else(PoisonError::into_inner);
         holdings.iter().filter_map(|(key, fit)| Some((key.clone(), fit.clone().err()?))).collect()
+    }
+
+    /// Waits for room in the device's own log, where it keeps one.
+    pub(super) async fn make_room(&self, request: &Request) -> Result<(), String> {
+        match &self.device_log {
+            Some(log) => log.take(request).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Sends a request that has its room.
+    pub(super) fn send(&self, request: Request, answer: impl FnOnce(Result<Response, Error>) + Send + 'static) {
+        match &self.device_log {
+            Some(log) => log.send(&self.worker, request, answer),
+            None => self.worker.call(request, answer),
+        }
+    }
+
+    pub(super) fn want_device_log(&self) {
+        self.device_log.iter().for_each(DeviceLog::want);
+    }
+
+    pub(super) fn empty_device_log(&self, token: &str, bookkeeping: &Bookkeeping) -> Result<(), String> {
+        let log = self.device_log.as_ref();
+        log.map_or(Ok(()), |log| log.empty(token, &self.info.serial, &self.worker, bookkeeping, true))
+    }
+
+    pub(super) fn know(&self, key: KeyLabel, id: u16) {
+        self.device_log.iter().for_each(|log| log.know(key.clone(), id));
     }
 
     pub(super) fn holds(&self, key: &KeyLabel) -> Option<Result<(), String>> {

@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Decimal, Item, ItemSignature, RequestId, Transfer};
 
+mod token;
+
+pub use token::{DeviceLogRecord, TokenEntry};
+
 /// One entry; its canonical form (RFC 8785) is a leaf of the tree.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Entry {
@@ -48,6 +52,8 @@ pub enum Body {
     Lapsed(Lapsed),
     /// A request was refused.
     Denied(Denied),
+    /// What a device wrote into its own log.
+    Token(TokenEntry),
     /// A freeze began.
     Frozen(Frozen),
     /// A freeze ended.

@@ -25,9 +25,9 @@ pub use canonical::{NotCanonical, canonical, from_canonical, sha256_hex};
 pub use chain::{AddressType, BadDestination, Chain, UnknownAddressType, UnknownChain};
 pub use checkpoint::{BadCheckpoint, Checkpoint, LogKey, UnsignedCheckpoint};
 pub use entry::{
-    Accepted, Addresses, Asked, Body, Boot, BootToken, CallFacts, Change, ChangeTo, Charged, Denied, Entry, Failed,
-    Fee, Frozen, Genesis, KeyEntry, Lapsed, Payment, PolicyEntry, Scope, Signed, TransactionFacts, TransactionOutput,
-    Unfrozen, Variant,
+    Accepted, Addresses, Asked, Body, Boot, BootToken, CallFacts, Change, ChangeTo, Charged, Denied, DeviceLogRecord,
+    Entry, Failed, Fee, Frozen, Genesis, KeyEntry, Lapsed, Payment, PolicyEntry, Scope, Signed, TokenEntry,
+    TransactionFacts, TransactionOutput, Unfrozen, Variant,
 };
 pub use explanation::{
     ExplainedAmount, ExplainedHold, ExplainedLimit, ExplainedOutcome, ExplainedPayment, ExplainedRule, Explanation,

@@ -1,6 +1,8 @@
 //! The log a device keeps by itself. Only the YubiHSM 2 has one, so its words are used.
 
 pub use crate::yubihsm2::protocol::{LogEntries as DeviceLogPage, LogEntry as DeviceLogEntry};
+use hsm_types::KeyLabel;
+
 use crate::{Error, yubihsm2::protocol::Command};
 
 /// A log that must be emptied: a device told to audit everything refuses commands while it is full.
@@ -16,6 +18,12 @@ pub trait DeviceLog {
     /// # Errors
     /// As of any call to the device; it refuses a number it has no entry for.
     fn acknowledge(&mut self, through: u16) -> Result<(), Error>;
+
+    /// The number by which entries name this key.
+    ///
+    /// # Errors
+    /// As [`Device::public_key`](crate::Device::public_key).
+    fn object_id(&mut self, key: &KeyLabel) -> Result<u16, Error>;
 }
 
 /// Two entries that do not follow on each other: between them one was taken out, put in or altered, or the device was
@@ -38,6 +46,14 @@ impl DeviceLogEntry {
             Self::RESET => Some("reset"),
             code => Command(code).name(),
         }
+    }
+
+    /// Whether it is of no more than a session opened or closed, or of this log being read.
+    #[must_use]
+    pub fn is_of_reading(&self) -> bool {
+        let session = [Command::CREATE_SESSION, Command::AUTHENTICATE_SESSION, Command::CLOSE_SESSION];
+        let log = [Command::GET_LOG_ENTRIES, Command::SET_LOG_INDEX];
+        session.into_iter().chain(log).any(|command| command.0 == self.command)
     }
 }
 
@@ -132,6 +148,27 @@ mod tests {
         assert_eq!(entries_after(Some(&all[2]), &all), &all[3..]);
         assert_eq!(entries_after(Some(&all[4]), &all), &[]);
         assert_eq!(entries_after(Some(&all[0]), &all[2..]), &all[2..], "not there any more");
+    }
+
+    #[test]
+    fn a_signature_is_counted_for_its_key_and_a_refused_one_is_not() {
+        let mut entry = entries(1)[0];
+        assert!(entry.signed_with(7) && !entry.signed_with(2) && !entry.signed_with(8));
+        entry.result = 0x0a;
+        assert!(!entry.signed_with(7), "log-full");
+        let like = |command, second_key| DeviceLogEntry { command, second_key, result: 0xff, ..entries(1)[0] };
+        assert!(!like(0x54, 0xffff).signed_with(7), "get-public-key");
+        assert!(!like(0x64, 0).signed_with(7) && like(0x64, 9).signed_with(9), "sign-attestation-certificate");
+        assert!(like(0xee, 0xffff).signed_with(7) && like(0xee, 9).signed_with(9), "nobody knows what it does");
+        let boot = DeviceLogEntry { command: DeviceLogEntry::BOOT, target_key: 0, ..entries(1)[0] };
+        assert!(!boot.signed_with(0));
+    }
+
+    #[test]
+    fn an_entry_reads_as_it_is_written() {
+        let entry = entries(1)[0];
+        assert_eq!(DeviceLogEntry::decode(&entry.encode()), Ok(entry));
+        assert!(DeviceLogEntry::decode(&entry.encode()[1..]).is_err());
     }
 
     #[test]

@@ -119,6 +119,10 @@ impl Wire for Request {
                 to.push(8);
                 key.encode(to);
             }
+            Self::ObjectId(key) => {
+                to.push(9);
+                key.encode(to);
+            }
         }
     }
 
@@ -139,6 +143,7 @@ impl Wire for Request {
             6 => u16::decode(from).map(Self::AcknowledgeDeviceLog),
             7 => Ok(Self::AttestationIssuer),
             8 => KeyLabel::decode(from).map(Self::Protection),
+            9 => KeyLabel::decode(from).map(Self::ObjectId),
             _ => Err(Malformed("an unknown request")),
         }
     }
@@ -178,6 +183,10 @@ impl Wire for Response {
                 to.push(8);
                 protection.encode(to);
             }
+            Self::ObjectId(id) => {
+                to.push(9);
+                id.encode(to);
+            }
         }
     }
 
@@ -197,6 +206,7 @@ impl Wire for Response {
             6 => Option::decode(from).map(Self::DeviceLog),
             7 => Ok(Self::DeviceLogAcknowledged),
             8 => Protection::decode(from).map(Self::Protection),
+            9 => u16::decode(from).map(Self::ObjectId),
             _ => Err(Malformed("an unknown response")),
         }
     }

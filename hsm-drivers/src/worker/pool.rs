@@ -41,6 +41,7 @@ enum Task {
     AttestationIssuer { id: u64 },
     ReadDeviceLog { id: u64 },
     AcknowledgeDeviceLog { id: u64, through: u16 },
+    ObjectId { id: u64, key: KeyLabel },
     Sign { batch: Arc<Batch>, item: usize },
 }
 
@@ -85,6 +86,7 @@ impl Pool {
             Request::AcknowledgeDeviceLog(through) => {
                 tasks.queue.push_back(Task::AcknowledgeDeviceLog { id, through });
             }
+            Request::ObjectId(key) => tasks.queue.push_back(Task::ObjectId { id, key }),
             Request::Sign { inputs, .. } if inputs.is_empty() => {
                 drop(tasks);
                 return self.answer(id, Ok(Response::Signatures(Vec::new())));
@@ -124,6 +126,11 @@ impl Pool {
                 }
                 Task::ReadDeviceLog { id } => self.finish(id, read_log(&mut *device)),
                 Task::AcknowledgeDeviceLog { id, through } => self.finish(id, acknowledge_log(&mut *device, through)),
+                Task::ObjectId { id, key } => {
+                    let log = || no_log(&format!("the object id of key {key}"));
+                    let object_id = device.device_log().ok_or_else(log).and_then(|log| log.object_id(&key));
+                    self.finish(id, object_id.map(Response::ObjectId))
+                }
                 Task::Sign { batch, item } => {
                     let signed = batch.sign(item, &mut *device);
                     if let Some(answer) = signed.answer {
@@ -184,12 +191,16 @@ fn read_log(device: &mut dyn Device) -> Result<Response, Error> {
 }
 
 fn acknowledge_log(device: &mut dyn Device, through: u16) -> Result<Response, Error> {
-    let none = || Error::Call {
-        attempted: format!("acknowledgement of the device log through {through}"),
+    let none = || no_log(&format!("acknowledgement of the device log through {through}"));
+    device.device_log().ok_or_else(none)?.acknowledge(through).map(|()| Response::DeviceLogAcknowledged)
+}
+
+fn no_log(attempted: &str) -> Error {
+    Error::Call {
+        attempted: attempted.to_owned(),
         cause: "the device keeps no log".to_owned(),
         disposition: Disposition::NotSent,
-    };
-    device.device_log().ok_or_else(none)?.acknowledge(through).map(|()| Response::DeviceLogAcknowledged)
+    }
 }
 
 /// A session thread that ends while the worker serves, by a broken session or a panic, ends the worker.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use appliance_wire::{Accepted, Asked, Body, Denied, Lapsed, ProblemCode, RequestId, SignatureRequest};
+use appliance_wire::{Accepted, Asked, Body, Denied, Failed, Lapsed, ProblemCode, RequestId, SignatureRequest};
 use hsm_types::ToSign;
 use tokio::sync::watch;
 
@@ -50,7 +50,7 @@ impl Writer {
 
     pub(super) fn resume(&mut self, draft: &mut Draft, accepted: u64, reply: Reply<Admission>) {
         let binding = Binding { accepted, outcome: Outcome::Open };
-        let result = if self.state.open.contains(&accepted) {
+        let result = if self.state.open.contains_key(&accepted) {
             self.again(draft, &binding, None)
         } else {
             let detail = format!("acceptance {accepted} is not open");
@@ -108,7 +108,24 @@ impl Writer {
             self.push(draft, Body::Lapsed(lapsed))?;
             return Err(refusal);
         }
+        self.record_lost_attempt(draft, binding.accepted, &accepted)?;
         Ok(Admission::Granted(self.intent(binding.accepted, accepted, command.inputs)))
+    }
+
+    /// Of the attempt before this one nothing is known, where the appliance ended under it: it may have made signatures,
+    /// as this one may. Each is in the log before it begins, so that a device that says what it signed is believed.
+    fn record_lost_attempt(&mut self, draft: &mut Draft, index: u64, accepted: &Accepted) -> Result<(), Refusal> {
+        if self.settled.remove(&index) {
+            return Ok(());
+        }
+        let failed = Failed {
+            watcher: accepted.watcher.clone(),
+            request_id: accepted.request_id.clone(),
+            accepted: index,
+            reason: "the attempt before ended without a recorded outcome".to_owned(),
+            outcome_unknown: true,
+        };
+        self.push(draft, Body::Failed(failed)).map(|_| ())
     }
 
     fn intent(&mut self, index: u64, accepted: Accepted, inputs: Vec<ToSign>) -> Intent {

@@ -56,7 +56,11 @@ impl Writer {
             outcome_unknown: failure.outcome_unknown,
         };
         let told = failure.refusal().of_request(intent.request_id().as_str());
-        let refusal = self.push(draft, Body::Failed(failed)).map_or_else(|unavailable| unavailable, |_| told);
+        let pushed = self.push(draft, Body::Failed(failed));
+        if pushed.is_ok() {
+            self.settled.insert(intent.index);
+        }
+        let refusal = pushed.map_or_else(|unavailable| unavailable, |_| told);
         draft.waiters.push(Box::new(move |durable| {
             let refusal = durable.map_or_else(|unavailable| unavailable, |()| refusal);
             intent.finish(Attempt::Refused(refusal.clone()));

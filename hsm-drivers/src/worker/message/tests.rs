@@ -65,6 +65,7 @@ fn requests_and_responses_arrive_as_they_were_sent() {
         Request::AttestationIssuer,
         Request::ReadDeviceLog,
         Request::AcknowledgeDeviceLog(65_535),
+        Request::ObjectId(key()),
     ];
     for request in requests {
         assert_eq!(through(&request), request);
@@ -94,6 +95,7 @@ fn requests_and_responses_arrive_as_they_were_sent() {
         Response::DeviceLog(None),
         Response::DeviceLog(Some(page())),
         Response::DeviceLogAcknowledged,
+        Response::ObjectId(65_534),
     ];
     for response in responses {
         assert_eq!(through(&response), response);

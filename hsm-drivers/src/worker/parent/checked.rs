@@ -34,6 +34,7 @@ pub(super) enum Expected {
     Attestation,
     DeviceLog,
     DeviceLogAcknowledged,
+    ObjectId,
 }
 
 impl Expected {
@@ -47,6 +48,7 @@ impl Expected {
             Request::Attestation(_) | Request::AttestationIssuer => Self::Attestation,
             Request::ReadDeviceLog => Self::DeviceLog,
             Request::AcknowledgeDeviceLog(_) => Self::DeviceLogAcknowledged,
+            Request::ObjectId(_) => Self::ObjectId,
         }
     }
 
@@ -58,7 +60,8 @@ impl Expected {
             | (Self::ChainCode, Response::ChainCode(_))
             | (Self::Attestation, Response::Attestation(_))
             | (Self::DeviceLog, Response::DeviceLog(_))
-            | (Self::DeviceLogAcknowledged, Response::DeviceLogAcknowledged) => true,
+            | (Self::DeviceLogAcknowledged, Response::DeviceLogAcknowledged)
+            | (Self::ObjectId, Response::ObjectId(_)) => true,
             (Self::Signatures(wanted), Response::Signatures(signatures)) => *wanted == signatures.len(),
             _ => false,
         };

@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Reader, TooShort};
+use super::{Command, Reader, TooShort};
 
 /// One entry, with its digest.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -77,6 +77,25 @@ impl LogEntry {
         self.result != 0 && self.result < 0x80
     }
 
+    /// Whether a signature with the asymmetric key `id` was made, or may have been: a command that is not known here can
+    /// be one.
+    #[must_use]
+    pub fn signed_with(&self, id: u16) -> bool {
+        if self.is_refusal() || [Self::BOOT, Self::RESET].contains(&self.command) {
+            return false;
+        }
+        match Command(self.command) {
+            Command::SIGN_PKCS1
+            | Command::SIGN_PSS
+            | Command::SIGN_ECDSA
+            | Command::SIGN_EDDSA
+            | Command::SIGN_SSH_CERTIFICATE => self.target_key == id,
+            // Its first key is what the certificate is about.
+            Command::SIGN_ATTESTATION_CERTIFICATE => self.second_key == id,
+            command => command.name().is_none() && [self.target_key, self.second_key].contains(&id),
+        }
+    }
+
     /// As the device writes it.
     #[must_use]
     pub fn encode(&self) -> [u8; Self::LENGTH] {
@@ -84,6 +103,17 @@ impl LogEntry {
         bytes[..16].copy_from_slice(&self.covered());
         bytes[16..].copy_from_slice(&self.digest);
         bytes
+    }
+
+    /// Reads one entry.
+    ///
+    /// # Errors
+    /// Fewer or more than [`Self::LENGTH`] bytes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, TooShort> {
+        let mut reader = Reader::new(bytes);
+        let entry = Self::read(&mut reader)?;
+        reader.end()?;
+        Ok(entry)
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, TooShort> {

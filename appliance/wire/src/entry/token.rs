@@ -1,0 +1,44 @@
+//! What a token says of itself.
+
+use std::collections::BTreeMap;
+
+use hsm_types::KeyLabel;
+use serde::{Deserialize, Serialize};
+
+/// Something a token did.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct TokenEntry {
+    /// Its name in the config.
+    pub token: String,
+    /// Its serial number.
+    pub serial: String,
+    /// What it wrote down by itself since the entry before.
+    pub device_log: DeviceLogRecord,
+}
+
+/// A part of a device's own log. It may forget this part only once this entry is durable.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct DeviceLogRecord {
+    /// Oldest first, each as the device gave it: 32 bytes, hexadecimal (Yubico, "YubiHSM 2 User Guide", Logs).
+    pub entries: Vec<String>,
+    /// Numbers by which the device's log names keys of the log, where they are new.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub keys: BTreeMap<KeyLabel, u16>,
+    /// Signatures asked of it with keys of the appliance's own: self-tests and checkpoints.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub own: BTreeMap<KeyLabel, u64>,
+    /// Whether it does not go on where the entry before ended: something is missing, and may have been signatures.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gap: bool,
+    /// Boots that found no room in it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unlogged_boots: u16,
+    /// Sessions opened that found no room in it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unlogged_authentications: u16,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u16) -> bool {
+    *count == 0
+}
