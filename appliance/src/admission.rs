@@ -10,7 +10,7 @@ use crate::{
     clock::Moment,
     command::SignCommand,
     evidence::Facts,
-    policy::{Max, Policy, PolicyKey},
+    policy::{Policy, PolicyKey},
     refusal::Refusal,
     state::{Binding, BindingKey, Bindings, Charge, Outcome, Spent, State, charges_of},
 };
@@ -63,11 +63,8 @@ pub fn decide<B: Bindings>(
     application: &Application<'_>,
     moment: Moment,
 ) -> Result<Decision, B::Error> {
-    match consider(state, bindings, application, moment) {
-        Ok(decision) => Ok(decision),
-        Err(Stop::Refused(refusal)) => Ok(Decision::Refused(refusal)),
-        Err(Stop::Unreadable(error)) => Err(error),
-    }
+    let decision = Stop::settle(consider(state, bindings, application, moment))?;
+    Ok(decision.unwrap_or_else(Decision::Refused))
 }
 
 /// Every question in its order; the first no ends it.
@@ -103,11 +100,7 @@ pub fn still_allowed<B: Bindings>(
     let again = standing::not_frozen(state, application)
         .map_err(Stop::Refused)
         .and_then(|()| allowed(state, bindings, application, moment).map(|_| ()));
-    match again {
-        Ok(()) => Ok(Ok(())),
-        Err(Stop::Refused(refusal)) => Ok(Err(refusal)),
-        Err(Stop::Unreadable(error)) => Err(error),
-    }
+    Stop::settle(again)
 }
 
 /// What a refused request would have paid, where it is known and short.
@@ -121,10 +114,8 @@ pub fn asked<B: Bindings>(
 ) -> Result<Option<Asked>, B::Error> {
     let Some(policy) = state.policy.as_deref() else { return Ok(None) };
     let Some(key) = policy.key(&application.command.key) else { return Ok(None) };
-    let payments = match payments(state, bindings, policy, key, application.facts) {
-        Ok(payments) => payments,
-        Err(Stop::Refused(_)) => return Ok(None),
-        Err(Stop::Unreadable(error)) => return Err(error),
+    let Ok(payments) = Stop::settle(payments(state, bindings, policy, key, application.facts))? else {
+        return Ok(None);
     };
     let asked = Asked {
         key: key.name.clone(),
@@ -236,15 +227,9 @@ fn limit_exceeded(policy: &Policy, spent: &Spent, moment: Moment) -> Refusal {
     let Some(limit) = policy.limits.get(spent.limit) else {
         return Refusal::new(ProblemCode::LimitExceeded, "a limit is spent");
     };
-    let decimals = limit.asset.as_deref().and_then(|asset| policy.asset(asset)).map_or(0, |asset| asset.decimals);
-    let (remaining, unit) = match limit.max {
-        Max::Amount(_) => (spent.remaining.to_decimal(decimals), limit.asset.as_deref().unwrap_or_default()),
-        Max::Signatures(_) => (spent.remaining.to_decimal(0), "signatures"),
-    };
-    let frees_at = spent.frees_at.and_then(|at| {
-        let wait = jiff::SignedDuration::from_millis(i64::try_from(at.saturating_sub(moment.elapsed)).ok()?);
-        moment.time.checked_add(wait).ok()
-    });
+    let remaining = spent.remaining.to_decimal(policy.decimals_of(limit));
+    let unit = limit.asset.as_deref().unwrap_or("signatures");
+    let frees_at = spent.frees_at.and_then(|at| moment.wall_time_at(at));
     let what_to_do = match frees_at {
         Some(at) => format!("enough is free again at {at}"),
         None if limit.is_lifetime() => "it never frees: have the limit raised".to_owned(),

@@ -15,6 +15,15 @@ pub struct Moment {
     pub wall_trusted: bool,
 }
 
+impl Moment {
+    /// When it will be by the wall clock, where service time is `elapsed` and the machine stays on.
+    #[must_use]
+    pub fn wall_time_at(&self, elapsed: u64) -> Option<Timestamp> {
+        let wait = i64::try_from(elapsed.saturating_sub(self.elapsed)).ok()?;
+        self.time.checked_add(jiff::SignedDuration::from_millis(wait)).ok()
+    }
+}
+
 /// Where service time stood at the last start, from the log.
 #[derive(Clone, Debug, Eq, PartialEq, serde::Deserialize, serde::Serialize)]
 pub struct LastBoot {

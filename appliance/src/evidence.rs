@@ -9,7 +9,6 @@ use appliance_wire::{
     Accepted, Evidence, ProblemCode, TransactionFacts, Transfer,
     transaction::{BadEvidence, UnsignedTransaction},
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
 use hsm_types::{Digest, PublicKey, ToSign};
 
 use crate::{
@@ -49,14 +48,15 @@ impl Facts {
 /// `evidence-required`, `evidence-invalid`, `digest-mismatch`, and `denied` for outputs no rule could name.
 pub fn establish(policy: &Policy, watcher: &str, command: &SignCommand, family: Family<'_>) -> Result<Facts, Refusal> {
     let facts = Facts { transfer: command.request.transfer.clone(), ..Facts::default() };
-    let Some(key) = policy.key(&command.key).filter(|key| policy.grants(watcher, &key.name)) else {
+    let Some(key) = policy.granted_key(watcher, &command.key) else {
         // The decision will say so, in the words for keys that are not granted.
         return Ok(facts);
     };
     match (&command.request.evidence, key.evidence) {
         (Some(evidence), Level::Verified) => {
-            let transaction = UnsignedTransaction::read(evidence).map_err(|error| unreadable(&error))?;
-            let bytes = STANDARD.decode(&evidence.data).map_err(|_| unreadable(&BadEvidence::Base64))?;
+            let bytes = evidence.bytes().map_err(|error| unreadable(&error))?;
+            let transaction = UnsignedTransaction::read_bytes(&evidence.format, &bytes);
+            let transaction = transaction.map_err(|error| unreadable(&error))?;
             let subject =
                 Subject { policy, key, command, family, evidence, sha256: appliance_wire::sha256_hex(&bytes) };
             let transaction = match &transaction {

@@ -91,6 +91,12 @@ impl Policy {
         self.assets.iter().find(|asset| asset.name == name)
     }
 
+    /// Decimals of what `limit` counts; none where it counts signatures.
+    #[must_use]
+    pub fn decimals_of(&self, limit: &Limit) -> u8 {
+        limit.asset.as_deref().and_then(|asset| self.asset(asset)).map_or(0, |asset| asset.decimals)
+    }
+
     /// The list of addresses `name`.
     #[must_use]
     pub fn address_list(&self, name: &str) -> Option<&AddressList> {
@@ -126,6 +132,12 @@ impl Policy {
     #[must_use]
     pub fn grants(&self, watcher: &str, key: &KeyLabel) -> bool {
         self.rules.iter().any(|rule| rule.action != Action::Deny && rule.names(watcher, key))
+    }
+
+    /// The key `name`, where it is [granted](Self::grants) to `watcher`.
+    #[must_use]
+    pub fn granted_key(&self, watcher: &str, name: &KeyLabel) -> Option<&PolicyKey> {
+        self.key(name).filter(|key| self.grants(watcher, &key.name))
     }
 
     /// The keys [granted](Self::grants) to `watcher`.

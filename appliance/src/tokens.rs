@@ -159,11 +159,7 @@ impl Tokens {
                     Err(error) => Err(error.clone()),
                 };
                 let chain_code = match (&key.family.chain_code, &public_key) {
-                    (Some(_), Ok(_)) => match call(token, Request::ChainCode(label.clone()), 1).await {
-                        Ok(Response::ChainCode(chain_code)) => Some(Ok(chain_code)),
-                        Ok(_) => Some(Err(nonsense())),
-                        Err(error) => Some(Err(error)),
-                    },
+                    (Some(_), Ok(_)) => Some(chain_code(token, label).await),
                     _ => None,
                 };
                 let found = Found { public_key, protection, chain_code };
@@ -334,11 +330,7 @@ impl Tokens {
     /// There are two, or what is there may not be used.
     pub async fn chain_code(&self, token: &str, label: &KeyLabel) -> Result<Option<ChainCode>, String> {
         let token = self.tokens.get(token).ok_or_else(|| format!("no token is called {token}"))?;
-        match call(token, Request::ChainCode(label.clone()), 1).await {
-            Ok(Response::ChainCode(chain_code)) => Ok(chain_code),
-            Ok(_) => Err(nonsense().to_string()),
-            Err(error) => Err(error.to_string()),
-        }
+        chain_code(token, label).await.map_err(|error| error.to_string())
     }
 }
 
@@ -397,6 +389,11 @@ async fn public_key(token: &Token, label: &KeyLabel) -> Result<PublicKey, Error>
 async fn protection(token: &Token, label: &KeyLabel) -> Result<Protection, Error> {
     let answer = call(token, Request::Protection(label.clone()), 1).await?;
     if let Response::Protection(protection) = answer { Ok(protection) } else { Err(nonsense()) }
+}
+
+async fn chain_code(token: &Token, label: &KeyLabel) -> Result<Option<ChainCode>, Error> {
+    let answer = call(token, Request::ChainCode(label.clone()), 1).await?;
+    if let Response::ChainCode(chain_code) = answer { Ok(chain_code) } else { Err(nonsense()) }
 }
 
 /// Asks the token's worker for something that costs so many signatures' time.

@@ -25,7 +25,7 @@ pub fn accept_again<B: Bindings>(
         let accepted = Accepted { variant, ..accepted };
         Ok(within_limits(state, &accepted, moment)?)
     });
-    answered(again)
+    Stop::settle(again)
 }
 
 /// What a refused request would count for, or why it would be refused again.
@@ -39,7 +39,7 @@ pub fn ask_again<B: Bindings>(
     asked: &Asked,
     moment: Moment,
 ) -> Result<Result<Vec<Charge>, Refusal>, B::Error> {
-    answered(reconsider(state, bindings, watcher, asked, moment))
+    Stop::settle(reconsider(state, bindings, watcher, asked, moment))
 }
 
 fn reconsider<B: Bindings>(
@@ -50,8 +50,7 @@ fn reconsider<B: Bindings>(
     moment: Moment,
 ) -> Result<Vec<Charge>, Stop<B::Error>> {
     let policy = state.policy.as_deref().ok_or_else(standing::no_policy)?;
-    let key = policy.key(&asked.key).filter(|key| policy.grants(watcher, &key.name));
-    let key = key.ok_or_else(|| standing::not_granted(&asked.key))?;
+    let key = policy.granted_key(watcher, &asked.key).ok_or_else(|| standing::not_granted(&asked.key))?;
     let mut owned = Vec::new();
     for payment in &asked.payments {
         owned.push(owners::owner(state, bindings, &payment.destination).map_err(Stop::Unreadable)?);
@@ -72,12 +71,4 @@ fn reconsider<B: Bindings>(
     let charges = counted.charges(policy).map_err(|reason| Refusal::new(ProblemCode::Malformed, reason))?;
     fits(state, policy, &charges, moment)?;
     Ok(charges)
-}
-
-fn answered<T, E>(again: Result<T, Stop<E>>) -> Result<Result<T, Refusal>, E> {
-    match again {
-        Ok(charges) => Ok(Ok(charges)),
-        Err(Stop::Refused(refusal)) => Ok(Err(refusal)),
-        Err(Stop::Unreadable(error)) => Err(error),
-    }
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     clock::Moment,
-    policy::{Action, Max, Policy, PolicyKey},
+    policy::{Action, Policy, PolicyKey},
     state::{Bindings, Charge, State, charges_of},
 };
 
@@ -48,12 +48,10 @@ pub fn explain<B: Bindings>(
         }
     };
     let Some(policy) = state.policy.as_deref() else { return Ok(explanation) };
-    let key = policy.key(&application.command.key).filter(|key| policy.grants(application.watcher, &key.name));
+    let key = policy.granted_key(application.watcher, &application.command.key);
     let Some(key) = key else { return Ok(explanation) };
-    let payments = match resolve(state, bindings, policy, key, application.facts) {
-        Ok(payments) => payments,
-        Err(Stop::Refused(_)) => return Ok(explanation),
-        Err(Stop::Unreadable(error)) => return Err(error),
+    let Ok(payments) = Stop::settle(resolve(state, bindings, policy, key, application.facts))? else {
+        return Ok(explanation);
     };
     tell_payments(&mut explanation, policy, application.watcher, key, &payments, moment);
     let accepted = acceptance(application, key, &payments, Vec::new());
@@ -142,16 +140,13 @@ fn limits(state: &State, policy: &Policy, accepted: &Accepted, moment: Moment) -
     let charges = charges_of(policy, accepted).unwrap_or_default();
     let told = |charge: &Charge| {
         let limit = policy.limits.get(charge.limit)?;
-        let (max, decimals) = match limit.max {
-            Max::Amount(max) => (max, policy.asset(limit.asset.as_deref()?)?.decimals),
-            Max::Signatures(max) => (Amount::from_units(max), 0),
-        };
+        let decimals = policy.decimals_of(limit);
         let (used, _) = state.usage.used(charge.limit, &charge.scope, moment.elapsed);
         Some(ExplainedLimit {
             limit: limit.name.clone(),
             per: Some(charge.scope.clone()).filter(|scope| !scope.is_empty()),
             asset: limit.asset.clone(),
-            max: text(max, decimals),
+            max: text(limit.most(), decimals),
             used: text(used, decimals),
             adds: text(charge.amount, decimals),
             fits: state.usage.check(std::slice::from_ref(charge), moment.elapsed).is_ok(),
@@ -167,15 +162,7 @@ fn holds<B: Bindings>(
 ) -> Result<Vec<ExplainedHold>, B::Error> {
     let mut told = Vec::new();
     for hold in accepted.transaction.iter().flat_map(|transaction| &transaction.holds) {
-        let mut one = accepted.clone();
-        if let Some(transaction) = &mut one.transaction {
-            transaction.holds = vec![hold.clone()];
-        }
-        let free = match withdrawal::holds_free(bindings, application, &one) {
-            Ok(()) => true,
-            Err(Stop::Refused(_)) => false,
-            Err(Stop::Unreadable(error)) => return Err(error),
-        };
+        let free = Stop::settle(withdrawal::hold_free(bindings, application, accepted, hold))?.is_ok();
         told.push(ExplainedHold { hold: hold.clone(), free });
     }
     Ok(told)

@@ -41,7 +41,7 @@ pub(super) fn granted<'a>(
 ) -> Result<&'a PolicyKey, Refusal> {
     let label = &application.command.key;
     let unknown = || not_granted(label);
-    let key = policy.key(label).filter(|_| policy.grants(application.watcher, label)).ok_or_else(unknown)?;
+    let key = policy.granted_key(application.watcher, label).ok_or_else(unknown)?;
     if !state.keys.contains_key(label) {
         return Err(unknown());
     }

@@ -11,6 +11,17 @@ pub(super) enum Stop<E> {
     Unreadable(E),
 }
 
+impl<E> Stop<E> {
+    /// What was decided, where anything could be: the refusal is an answer, a log that cannot be read is none.
+    pub(super) fn settle<T>(considered: Result<T, Self>) -> Result<Result<T, Refusal>, E> {
+        match considered {
+            Ok(decided) => Ok(Ok(decided)),
+            Err(Self::Refused(refusal)) => Ok(Err(refusal)),
+            Err(Self::Unreadable(error)) => Err(error),
+        }
+    }
+}
+
 impl<E> From<Refusal> for Stop<E> {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)

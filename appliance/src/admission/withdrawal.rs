@@ -149,27 +149,32 @@ pub(super) fn holds_free<B: Bindings>(
     application: &Application<'_>,
     accepted: &Accepted,
 ) -> Result<(), Stop<B::Error>> {
-    let own = accepted.variant.as_ref().map(|variant| variant.first);
-    for hold in accepted.transaction.iter().flat_map(|transaction| &transaction.holds) {
-        let Some(binding) = bindings.binding(&BindingKey::hold(hold)).map_err(Stop::Unreadable)? else { continue };
-        if own == Some(binding.accepted) {
-            continue;
-        }
-        let holder = acceptance(bindings, binding.accepted)?;
-        let refusal = if holder.watcher == application.watcher {
-            let held_by = holder.request_id.as_str();
-            let detail = format!(
-                "{hold} is held by withdrawal {held_by}, signed or not: spend something else, or say replaces to make \
-                 this a variant of it"
-            );
-            Refusal::new(ProblemCode::InputReserved, detail).held_by(held_by)
-        } else {
-            let detail = format!("{hold} is held by a withdrawal of another watcher: spend something else");
-            Refusal::new(ProblemCode::InputReserved, detail)
-        };
-        return Err(refusal.into());
+    let mut holds = accepted.transaction.iter().flat_map(|transaction| &transaction.holds);
+    holds.try_for_each(|hold| hold_free(bindings, application, accepted, hold))
+}
+
+/// One thing the transaction uses up must be free, or held by its own withdrawal.
+pub(super) fn hold_free<B: Bindings>(
+    bindings: &B,
+    application: &Application<'_>,
+    accepted: &Accepted,
+    hold: &str,
+) -> Result<(), Stop<B::Error>> {
+    let Some(binding) = bindings.binding(&BindingKey::hold(hold)).map_err(Stop::Unreadable)? else { return Ok(()) };
+    if accepted.variant.as_ref().is_some_and(|variant| variant.first == binding.accepted) {
+        return Ok(());
     }
-    Ok(())
+    let holder = acceptance(bindings, binding.accepted)?;
+    if holder.watcher != application.watcher {
+        let detail = format!("{hold} is held by a withdrawal of another watcher: spend something else");
+        return Err(Refusal::new(ProblemCode::InputReserved, detail).into());
+    }
+    let held_by = holder.request_id.as_str();
+    let detail = format!(
+        "{hold} is held by withdrawal {held_by}, signed or not: spend something else, or say replaces to make this a \
+         variant of it"
+    );
+    Err(Refusal::new(ProblemCode::InputReserved, detail).held_by(held_by).into())
 }
 
 fn refused(detail: String) -> Refusal {

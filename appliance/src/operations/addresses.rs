@@ -76,8 +76,7 @@ impl Operations {
         let policy = self.audit.policy();
         let unknown = || Refusal::new(ProblemCode::UnknownKey, format!("no key {name:?} is granted to this watcher"));
         let label: KeyLabel = name.parse().map_err(|_| unknown())?;
-        let granted = policy.key(&label).filter(|_| policy.grants(principal.watcher(), &label));
-        let key = granted.ok_or_else(unknown)?.clone();
+        let key = policy.granted_key(principal.watcher(), &label).ok_or_else(unknown)?.clone();
         let family = self.tokens.family(&label).ok_or_else(unknown)?;
         if !key.children {
             let detail = format!("key {name} has no children: the policy says so");

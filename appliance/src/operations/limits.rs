@@ -5,7 +5,7 @@ use appliance_wire::{Amount, LimitAnswer, LimitsAnswer};
 use super::Operations;
 use crate::{
     clock::Moment,
-    policy::{Limit, Max, Per, Policy},
+    policy::{Limit, Per, Policy},
     principal::Peer,
     refusal::Refusal,
     state::State,
@@ -43,18 +43,9 @@ fn limits(state: &State, watcher: &str, moment: Moment) -> Vec<LimitAnswer> {
 
 fn answer(policy: &Policy, state: &State, place: usize, limit: &Limit, scope: &str, moment: Moment) -> LimitAnswer {
     let (used, frees_at) = state.usage.used(place, scope, moment.elapsed);
-    let (max, decimals) = match limit.max {
-        Max::Amount(max) => {
-            let asset = limit.asset.as_deref().and_then(|asset| policy.asset(asset));
-            (max, asset.map_or(0, |asset| asset.decimals))
-        }
-        Max::Signatures(max) => (Amount::from_units(max), 0),
-    };
+    let (max, decimals) = (limit.most(), policy.decimals_of(limit));
     let text = |amount: Amount| amount.to_decimal(decimals).as_str().to_owned();
-    let frees_at = frees_at.and_then(|at| {
-        let wait = i64::try_from(at.saturating_sub(moment.elapsed)).ok()?;
-        moment.time.checked_add(jiff::SignedDuration::from_millis(wait)).ok()
-    });
+    let frees_at = frees_at.and_then(|at| moment.wall_time_at(at));
     LimitAnswer {
         name: limit.name.clone(),
         window_seconds: if limit.is_lifetime() { 0 } else { limit.window_ms / 1_000 },

@@ -36,6 +36,15 @@ impl Limit {
     /// The window of a limit that holds for ever: nothing counted under it is free again.
     pub const LIFETIME_MS: u64 = u64::MAX;
 
+    /// The most, in base units of its asset, or in signatures.
+    #[must_use]
+    pub fn most(&self) -> Amount {
+        match self.max {
+            Max::Amount(most) => most,
+            Max::Signatures(most) => Amount::from_units(most),
+        }
+    }
+
     /// Whether it holds for ever.
     #[must_use]
     pub fn is_lifetime(&self) -> bool {

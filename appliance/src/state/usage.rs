@@ -8,7 +8,7 @@ use std::collections::{HashMap, VecDeque};
 use appliance_wire::Amount;
 
 use super::charges::Charge;
-use crate::policy::{Limit, Max, Policy};
+use crate::policy::{Limit, Policy};
 
 const BUCKETS: u64 = 256;
 const FEW: usize = 1_024;
@@ -54,7 +54,7 @@ impl Usage {
             limits: limits
                 .map(|limit| LimitUsage {
                     window_ms: limit.window_ms,
-                    max: max_of(limit),
+                    max: limit.most(),
                     scopes: HashMap::new(),
                     tidy_at: FEW,
                 })
@@ -187,13 +187,6 @@ impl Window {
 
 fn leaves_at(bucket: u64, width: u64, window_ms: u64) -> u64 {
     bucket.saturating_add(1).saturating_mul(width).saturating_add(window_ms)
-}
-
-fn max_of(limit: &Limit) -> Amount {
-    match limit.max {
-        Max::Amount(amount) => amount,
-        Max::Signatures(count) => Amount::from_units(count),
-    }
 }
 
 #[cfg(test)]

@@ -106,11 +106,28 @@ impl UnsignedTransaction {
     /// # Errors
     /// The first thing in it that the appliance would not sign.
     pub fn read(evidence: &Evidence) -> Result<Self, BadEvidence> {
-        let data = STANDARD.decode(&evidence.data).map_err(|_| BadEvidence::Base64)?;
-        match evidence.format.as_str() {
-            "psbt" => psbt::read(&data).map(Self::Utxo),
-            "eip2718" => eip2718::read(&data).map(Self::Evm),
+        Self::read_bytes(&evidence.format, &evidence.bytes()?)
+    }
+
+    /// Reads evidence of this format, decoded.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_bytes(format: &str, bytes: &[u8]) -> Result<Self, BadEvidence> {
+        match format {
+            "psbt" => psbt::read(bytes).map(Self::Utxo),
+            "eip2718" => eip2718::read(bytes).map(Self::Evm),
             other => Err(BadEvidence::Format(other.chars().take(40).collect())),
         }
+    }
+}
+
+impl Evidence {
+    /// The transaction itself.
+    ///
+    /// # Errors
+    /// [`BadEvidence::Base64`].
+    pub fn bytes(&self) -> Result<Vec<u8>, BadEvidence> {
+        STANDARD.decode(&self.data).map_err(|_| BadEvidence::Base64)
     }
 }
