@@ -25,7 +25,7 @@ mod unreadable;
 mod verify;
 mod writer;
 
-pub use device_log::{DeviceLogReading, DeviceLogRecorder, RecordedDeviceLog};
+pub use device_log::{DeviceLogReading, RecordedDeviceLog};
 pub use genesis::{FirstEntries, create};
 pub use handle::Audit;
 pub use intent::{Attempt, Failure, Intent, VerifiedSignatures};

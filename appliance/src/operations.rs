@@ -41,7 +41,7 @@ pub use status::{Addresses, Status, TokenStatus};
 #[derive(Debug)]
 pub struct Operations {
     config: Arc<Config>,
-    audit: Audit,
+    audit: Arc<Audit>,
     tokens: Tokens,
     freezes: Arc<Freezes>,
     metrics: Arc<Metrics>,
@@ -57,7 +57,7 @@ impl Operations {
     #[must_use]
     pub fn new(
         config: Arc<Config>,
-        audit: Audit,
+        audit: Arc<Audit>,
         tokens: Tokens,
         freezes: Arc<Freezes>,
         metrics: Arc<Metrics>,
@@ -114,7 +114,7 @@ impl Operations {
     pub async fn stop(&self) {
         self.requests.close();
         self.requests.wait().await;
-        tokio::task::block_in_place(|| self.tokens.empty_device_logs());
+        self.tokens.empty_device_logs().await;
         self.audit.stop().await;
     }
 }

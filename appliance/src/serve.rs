@@ -94,7 +94,8 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
 
     let facts = boot_facts(&config, &tokens).map_err(ServeError::System)?;
     let audit = opened.start(&config.state_directory, facts, Arc::clone(&metrics)).map_err(ServeError::Unwritable)?;
-    tokens.record_device_logs(audit.device_log_recorder());
+    let audit = Arc::new(audit);
+    tokens.record_device_logs(Arc::clone(&audit));
     tracing::info!(watcher = ?addresses.watcher, monitor = ?addresses.monitor, "listening");
     let operations = Operations::new(config, audit, tokens, freezes, metrics, checkpoints, addresses);
     let operations = Arc::new(operations);

@@ -8,15 +8,14 @@ use std::{
 
 use appliance_wire::{KeyEntry, LogKey, UnsignedCheckpoint};
 use hsm_drivers::{
-    Disposition, Error, Protection,
+    Disposition, Error,
     worker::{Request, Response},
 };
-use hsm_types::{ChainCode, KeyLabel, PublicKey, RawSignature, ToSign, VerifiedSignature, Verifier};
+use hsm_types::{KeyLabel, PublicKey, RawSignature, ToSign, VerifiedSignature, Verifier};
 use sha2::{Digest, Sha256};
-use tokio::sync::oneshot;
 
 use crate::{
-    audit::{DeviceLogRecorder, Failure, Intent, VerifiedSignatures},
+    audit::{Audit, Failure, Intent, VerifiedSignatures},
     config::Config,
     freezes::Freezes,
     metrics::Metrics,
@@ -25,6 +24,7 @@ use crate::{
 mod device_log;
 mod family;
 mod holding;
+mod line;
 mod load;
 mod opening;
 mod refused_pin;
@@ -32,11 +32,11 @@ mod supervisor;
 mod token;
 
 pub use family::Family;
-pub use token::{Token, TokenState};
+pub use line::Held;
+pub use token::{Token, TokenState, Up};
 
 use device_log::{Accountant, Bookkeeping, MOST_AT_ONCE};
 use family::Item;
-use holding::Found;
 
 /// Label of the log key in the token that holds it.
 pub const LOG_KEY: &str = "chancery-log";
@@ -105,19 +105,18 @@ impl Tokens {
     }
 
     /// From now on what devices write down by themselves can be recorded; it is read at once.
-    pub fn record_device_logs(&self, recorder: DeviceLogRecorder) {
+    pub fn record_device_logs(&self, audit: Arc<Audit>) {
         let (freezes, metrics) = (Arc::clone(&self.freezes), Arc::clone(&self.metrics));
-        if self.accountant.set(Bookkeeping { recorder, freezes, metrics }).is_ok() {
+        if self.accountant.set(Bookkeeping { audit, freezes, metrics }).is_ok() {
             self.tokens.values().filter_map(|token| token.worker()).for_each(|up| up.want_device_log());
         }
     }
 
-    /// Records what devices wrote down by themselves up to now. Blocks.
-    pub fn empty_device_logs(&self) {
-        let Some(bookkeeping) = self.accountant.get() else { return };
-        for (name, up) in self.tokens.iter().filter_map(|(name, token)| Some((name, token.worker()?))) {
-            if let Err(reason) = up.empty_device_log(name, bookkeeping) {
-                tracing::error!(token = name, reason, "the device's own log could not be emptied: the next start will");
+    /// Records what devices wrote down by themselves up to now.
+    pub async fn empty_device_logs(&self) {
+        for (token, up) in self.tokens.iter().filter_map(|(name, token)| Some((name, token.worker()?))) {
+            if let Err(reason) = up.line.empty_log().await {
+                tracing::error!(token, reason, "the device's own log could not be emptied: the next start will");
             }
         }
     }
@@ -153,23 +152,8 @@ impl Tokens {
             let Some(up) = token.worker() else { continue };
             for label in keys {
                 let Some(key) = self.ring.key(label) else { continue };
-                let public_key = public_key(token, label).await;
-                let protection = match &public_key {
-                    Ok(_) => protection(token, label).await,
-                    Err(error) => Err(error.clone()),
-                };
-                let chain_code = match (&key.family.chain_code, &public_key) {
-                    (Some(_), Ok(_)) => Some(chain_code(token, label).await),
-                    _ => None,
-                };
-                let found = Found { public_key, protection, chain_code };
-                if let Some(fit) = found.judge(&key.family, key.token == token.name()) {
-                    if fit.is_ok() && up.device_log.is_some() {
-                        match call(token, Request::ObjectId(label.clone()), 1).await {
-                            Ok(Response::ObjectId(id)) => up.know(label.clone(), id),
-                            Ok(_) | Err(_) => continue, // unfit: what it signs could not be told from others' keys
-                        }
-                    }
+                let must_have = key.token == token.name();
+                if let Some(fit) = holding::look(&up.line, label, &key.family, must_have).await {
                     up.note(label.clone(), fit);
                 }
             }
@@ -311,26 +295,20 @@ impl Tokens {
     /// # Errors
     /// There is none, or it may not serve.
     pub async fn public_key(&self, token: &str, label: &KeyLabel) -> Result<PublicKey, String> {
-        let token = self.tokens.get(token).ok_or_else(|| format!("no token is called {token}"))?;
-        public_key(token, label).await.map_err(|error| error.to_string())
+        self.line(token)?.line.public_key(label).await.map_err(|error| error.to_string())
     }
 
-    /// Whether key `label` can leave `token`, as its attributes there say.
+    /// What `token` has under the name `label`.
     ///
     /// # Errors
-    /// There is none, or it may not serve.
-    pub async fn protection(&self, token: &str, label: &KeyLabel) -> Result<Protection, String> {
-        let token = self.tokens.get(token).ok_or_else(|| format!("no token is called {token}"))?;
-        protection(token, label).await.map_err(|error| error.to_string())
+    /// Nothing, or it may not serve.
+    pub async fn inspect(&self, token: &str, label: &KeyLabel) -> Result<Held, String> {
+        self.line(token)?.line.inspect(label).await.map_err(|error| error.to_string())
     }
 
-    /// The chain code beside key `label` in `token`; none where the key was made without children.
-    ///
-    /// # Errors
-    /// There are two, or what is there may not be used.
-    pub async fn chain_code(&self, token: &str, label: &KeyLabel) -> Result<Option<ChainCode>, String> {
+    fn line(&self, token: &str) -> Result<Arc<Up>, String> {
         let token = self.tokens.get(token).ok_or_else(|| format!("no token is called {token}"))?;
-        chain_code(token, label).await.map_err(|error| error.to_string())
+        token.worker().ok_or_else(|| token.down_reason())
     }
 }
 
@@ -362,12 +340,13 @@ fn verify(
 }
 
 async fn sign_in(token: &Token, key: &KeyLabel, inputs: Vec<ToSign>) -> Result<Vec<RawSignature>, Failure> {
-    let keeps_a_log = token.worker().is_some_and(|up| up.device_log.is_some());
-    let most = if keeps_a_log { MOST_AT_ONCE } else { usize::MAX };
+    let down = || not_sent(token.down_reason());
+    let up = token.worker().ok_or_else(down)?;
+    let most = if up.line.device_log.is_some() { MOST_AT_ONCE } else { usize::MAX };
     let mut signatures = Vec::new();
     for inputs in inputs.chunks(most) {
         let request = Request::Sign { key: key.clone(), inputs: inputs.to_vec() };
-        match call(token, request, inputs.len()).await {
+        match up.line.ask(request, token.load.deadline(inputs.len())).await {
             Ok(Response::Signatures(some)) => signatures.extend(some),
             Ok(_) => return Err(Failure { outcome_unknown: true, ..failure(&nonsense()) }),
             Err(error) => {
@@ -379,47 +358,6 @@ async fn sign_in(token: &Token, key: &KeyLabel, inputs: Vec<ToSign>) -> Result<V
         }
     }
     Ok(signatures)
-}
-
-async fn public_key(token: &Token, label: &KeyLabel) -> Result<PublicKey, Error> {
-    let answer = call(token, Request::PublicKey(label.clone()), 1).await?;
-    if let Response::PublicKey(public_key) = answer { Ok(public_key) } else { Err(nonsense()) }
-}
-
-async fn protection(token: &Token, label: &KeyLabel) -> Result<Protection, Error> {
-    let answer = call(token, Request::Protection(label.clone()), 1).await?;
-    if let Response::Protection(protection) = answer { Ok(protection) } else { Err(nonsense()) }
-}
-
-async fn chain_code(token: &Token, label: &KeyLabel) -> Result<Option<ChainCode>, Error> {
-    let answer = call(token, Request::ChainCode(label.clone()), 1).await?;
-    if let Response::ChainCode(chain_code) = answer { Ok(chain_code) } else { Err(nonsense()) }
-}
-
-/// Asks the token's worker for something that costs so many signatures' time.
-async fn call(token: &Token, request: Request, signatures: usize) -> Result<Response, Error> {
-    let down = || Error::Call {
-        attempted: "asking it".to_owned(),
-        cause: token.down_reason(),
-        disposition: Disposition::NotSent,
-    };
-    let worker = token.worker().ok_or_else(down)?;
-    let full = |cause| Error::Call { attempted: "asking it".to_owned(), cause, disposition: Disposition::NotSent };
-    worker.make_room(&request).await.map_err(full)?;
-    let deadline = token.load.deadline(signatures);
-    let (answer, answered) = oneshot::channel();
-    worker.send(request, move |result| {
-        let _ = answer.send(result);
-    });
-    match tokio::time::timeout(deadline, answered).await {
-        Ok(Ok(result)) => result,
-        Ok(Err(_)) => Err(Error::WorkerGone { reason: "it ended without an answer".to_owned() }),
-        Err(_) => {
-            worker.kill();
-            let reason = format!("no answer within {} s; the worker was ended", deadline.as_secs());
-            Err(Error::WorkerGone { reason })
-        }
-    }
 }
 
 fn failure(error: &Error) -> Failure {

@@ -1,10 +1,9 @@
 //! What a device wrote down by itself, on its way into the log. The device forgets it only afterwards.
 
-use std::{collections::BTreeMap, sync::mpsc::SyncSender};
+use std::collections::BTreeMap;
 
 use hsm_drivers::{BrokenChain, DeviceLogPage};
 use hsm_types::KeyLabel;
-use tokio::sync::oneshot;
 
 use super::{handle::Audit, job::Job};
 use crate::refusal::Refusal;
@@ -35,29 +34,12 @@ pub struct RecordedDeviceLog {
     pub frozen: Vec<KeyLabel>,
 }
 
-/// Hands readings to the writer, from a thread that may wait.
-#[derive(Clone, Debug)]
-pub struct DeviceLogRecorder {
-    jobs: SyncSender<Job>,
-}
-
-impl DeviceLogRecorder {
-    /// Records a reading. Blocks until it is durable.
+impl Audit {
+    /// Records what a device says it did, and freezes keys whose signatures nobody can explain.
     ///
     /// # Errors
     /// `audit-log-unavailable`: the device must not forget it yet.
-    pub fn record(&self, reading: DeviceLogReading) -> Result<RecordedDeviceLog, Refusal> {
-        let (reply, recorded) = oneshot::channel();
-        let stopping = |_| Refusal::log_unavailable("the appliance is stopping");
-        self.jobs.send(Job::DeviceLog { reading: Box::new(reading), reply }).map_err(|_| stopping(()))?;
-        recorded.blocking_recv().map_err(|_| stopping(()))?
-    }
-}
-
-impl Audit {
-    /// What device logs are recorded with.
-    #[must_use]
-    pub fn device_log_recorder(&self) -> DeviceLogRecorder {
-        DeviceLogRecorder { jobs: self.jobs.clone() }
+    pub async fn record_device_log(&self, reading: DeviceLogReading) -> Result<RecordedDeviceLog, Refusal> {
+        self.ask(|reply| Job::DeviceLog { reading: Box::new(reading), reply }).await
     }
 }

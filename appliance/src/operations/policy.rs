@@ -2,14 +2,14 @@
 
 use appliance_wire::{KeyEntry, PolicyEntry, ProblemCode};
 use hsm_drivers::Protection;
-use hsm_types::{Algorithm, KeyLabel};
+use hsm_types::{ChainCode, KeyLabel};
 
 use super::Operations;
 use crate::{
     config::Profile,
     policy::{Policy, PolicyKey},
     refusal::Refusal,
-    tokens::Tokens,
+    tokens::{Held, Tokens},
 };
 
 impl Operations {
@@ -69,17 +69,16 @@ fn check_same(key: &PolicyKey, entry: &KeyEntry) -> Result<(), Refusal> {
 pub async fn key_entries(tokens: &Tokens, keys: &[&PolicyKey], known: &[KeyEntry]) -> Result<Vec<KeyEntry>, String> {
     let mut entries: Vec<KeyEntry> = Vec::new();
     for key in keys {
-        let (token, public_key) = find(tokens, &key.name).await?;
-        if public_key.algorithm() != key.algorithm {
-            let found = public_key.algorithm();
+        let (token, held) = find(tokens, &key.name).await?;
+        let found = held.public_key.algorithm();
+        if found != key.algorithm {
             return Err(format!("key {} is {found} in token {token}, the policy says {}", key.name, key.algorithm));
         }
-        let public_key = public_key.to_string();
+        let public_key = held.public_key.to_string();
         if let Some(other) = known.iter().chain(&entries).find(|other| other.public_key == public_key) {
             return Err(format!("keys {} and {} are one key: a key has one name", key.name, other.name));
         }
-        let chain_code = chain_code(tokens, &token, key).await?;
-        let backup = tokens.protection(&token, &key.name).await? == Protection::LeavesWrapped;
+        let chain_code = chain_code(&held, &token, key)?;
         entries.push(KeyEntry {
             name: key.name.clone(),
             algorithm: key.algorithm,
@@ -87,7 +86,7 @@ pub async fn key_entries(tokens: &Tokens, keys: &[&PolicyKey], known: &[KeyEntry
             evidence: key.evidence.name().to_owned(),
             token,
             chain_code,
-            backup,
+            backup: held.protection == Protection::LeavesWrapped,
         });
     }
     Ok(entries)
@@ -95,12 +94,8 @@ pub async fn key_entries(tokens: &Tokens, keys: &[&PolicyKey], known: &[KeyEntry
 
 /// What the key's children are derived with, whatever the policy says of children today: the entry is for ever, and they
 /// may be turned on later.
-async fn chain_code(tokens: &Tokens, token: &str, key: &PolicyKey) -> Result<Option<String>, String> {
-    let found = match key.algorithm {
-        Algorithm::Secp256k1 => tokens.chain_code(token, &key.name).await?,
-        Algorithm::P256 | Algorithm::Ed25519 => None,
-    };
-    if key.children && found.is_none() {
+fn chain_code(held: &Held, token: &str, key: &PolicyKey) -> Result<Option<String>, String> {
+    if key.children && held.chain_code.is_none() {
         return Err(format!(
             "key {0} was made without children in token {token}: it has no chain code there, and a key gets one only when \
              it is made; leave out `children`, or name another key, made with `chancery-provision key generate NAME \
@@ -108,14 +103,14 @@ async fn chain_code(tokens: &Tokens, token: &str, key: &PolicyKey) -> Result<Opt
             key.name
         ));
     }
-    Ok(found.map(|chain_code| chain_code.to_hex()))
+    Ok(held.chain_code.as_ref().map(ChainCode::to_hex))
 }
 
-async fn find(tokens: &Tokens, key: &KeyLabel) -> Result<(String, hsm_types::PublicKey), String> {
+async fn find(tokens: &Tokens, key: &KeyLabel) -> Result<(String, Held), String> {
     let mut reasons = Vec::new();
     for token in tokens.all() {
-        match tokens.public_key(token.name(), key).await {
-            Ok(public_key) => return Ok((token.name().to_owned(), public_key)),
+        match tokens.inspect(token.name(), key).await {
+            Ok(held) => return Ok((token.name().to_owned(), held)),
             Err(reason) => reasons.push(reason),
         }
     }

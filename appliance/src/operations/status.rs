@@ -115,7 +115,7 @@ fn token_status(name: &str, state: &TokenState) -> TokenStatus {
         TokenState::Up(up) => TokenStatus {
             model: Some(up.info.model.clone()),
             serial: Some(up.info.serial.clone()),
-            worker: Some(up.worker.pid()),
+            worker: Some(up.pid()),
             unfit_keys: up.unfit().iter().map(|(key, reason)| format!("{key}: {reason}")).collect(),
             ..blank("up", None)
         },

@@ -2,44 +2,32 @@
 
 use std::collections::BTreeMap;
 
-use hsm_drivers::{Error, Protection};
-use hsm_types::{ChainCode, KeyLabel, PublicKey};
+use hsm_drivers::Error;
+use hsm_types::KeyLabel;
 
-use super::Family;
+use super::{
+    Family,
+    line::{Held, Line},
+};
 
 /// Keys a token holds, each fit to serve or with the reason why not. One that is not here is in other tokens only.
 pub(super) type Holdings = BTreeMap<KeyLabel, Result<(), String>>;
 
-/// What a token has under a key's name.
-#[derive(Debug)]
-pub(super) struct Found {
-    pub(super) public_key: Result<PublicKey, Error>,
-    /// Asked for only where there is a public key.
-    pub(super) protection: Result<Protection, Error>,
-    /// Asked for only where the log pins one.
-    pub(super) chain_code: Option<Result<Option<ChainCode>, Error>>,
+/// Looks at a key of the log: whether it may serve; none where the token does not have it and need not, because the log
+/// found it elsewhere.
+pub(super) async fn look(line: &Line, key: &KeyLabel, family: &Family, must_have: bool) -> Option<Result<(), String>> {
+    let fit = match line.inspect(key).await {
+        Ok(held) => judge(&held, family),
+        Err(Error::UnknownKey { .. }) if !must_have => return None,
+        Err(error) => Err(error.to_string()),
+    };
+    match fit {
+        Ok(()) => Some(line.identify(key).await.map_err(|error| error.to_string())),
+        Err(reason) => Some(Err(reason)),
+    }
 }
 
-impl Found {
-    /// Whether the token can serve `family`; none where it does not have the key and need not, because the log found it
-    /// elsewhere.
-    pub(super) fn judge(self, family: &Family, must_have: bool) -> Option<Result<(), String>> {
-        let public_key = match self.public_key {
-            Ok(public_key) => public_key,
-            Err(Error::UnknownKey { .. }) if !must_have => return None,
-            Err(error) => return Some(Err(error.to_string())),
-        };
-        let protection = match self.protection {
-            Ok(protection) => protection,
-            Err(error) => return Some(Err(error.to_string())),
-        };
-        let chain_code = match self.chain_code.transpose() {
-            Ok(chain_code) => chain_code.flatten(),
-            Err(error) => return Some(Err(error.to_string())),
-        };
-        match family.deviation(&public_key, protection, chain_code.as_ref()) {
-            None => Some(Ok(())),
-            Some(deviation) => Some(Err(deviation)),
-        }
-    }
+fn judge(held: &Held, family: &Family) -> Result<(), String> {
+    let deviation = family.deviation(&held.public_key, held.protection, held.chain_code.as_ref());
+    deviation.map_or(Ok(()), Err)
 }

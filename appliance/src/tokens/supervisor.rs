@@ -2,11 +2,13 @@
 
 use std::{sync::Arc, thread, time::Duration};
 
+use tokio::runtime::Handle;
+
 use super::{
     Ring,
-    device_log::{Accountant, DeviceLog},
+    device_log::Accountant,
     opening::{self, Refused},
-    token::{Token, TokenState, Up},
+    token::{Token, TokenState},
 };
 use crate::config::{Config, TokenConfig};
 
@@ -21,11 +23,11 @@ pub(super) fn spawn(
     ring: Arc<Ring>,
     accountant: Arc<Accountant>,
 ) {
-    let supervised = Arc::clone(&token);
+    let (supervised, runtime) = (Arc::clone(&token), Handle::current());
     let thread = thread::Builder::new().name(format!("token-{}", token.name()));
     let spawned = thread.spawn(move || {
         if let Some(settings) = config.tokens.get(place) {
-            supervise(&config, settings, &supervised, &ring, &accountant);
+            supervise(&runtime, &config, settings, &supervised, &ring, &accountant);
         }
     });
     if let Err(error) = spawned {
@@ -33,17 +35,26 @@ pub(super) fn spawn(
     }
 }
 
-fn supervise(config: &Config, settings: &TokenConfig, token: &Token, ring: &Ring, accountant: &Accountant) {
+fn supervise(
+    runtime: &Handle,
+    config: &Config,
+    settings: &TokenConfig,
+    token: &Token,
+    ring: &Ring,
+    accountant: &Arc<Accountant>,
+) {
     let mut pause = FIRST_PAUSE;
     loop {
-        match opening::open(config, settings, token.name(), ring, accountant) {
+        match runtime.block_on(opening::open(config, settings, ring, accountant)) {
             Ok((up, signature_took)) => {
                 let up = Arc::new(up);
                 token.load.begin_at(signature_took);
                 tracing::info!(token = token.name(), serial = up.info.serial, "the token is open");
                 token.set(TokenState::Up(Arc::clone(&up)));
                 pause = FIRST_PAUSE;
-                let reason = serve(token.name(), &up, accountant);
+                let reading = runtime.spawn(Arc::clone(&up).keep_device_log());
+                let reason = up.line.worker.wait();
+                reading.abort();
                 tracing::warn!(token = token.name(), reason, "the token's worker ended");
                 token.set(TokenState::Down { reason });
             }
@@ -59,23 +70,6 @@ fn supervise(config: &Config, settings: &TokenConfig, token: &Token, ring: &Ring
         }
         thread::sleep(pause + jitter(pause));
     }
-}
-
-/// Waits until the worker ends; meanwhile the device's own log, where it keeps one, is emptied.
-fn serve(token: &str, up: &Up, accountant: &Accountant) -> String {
-    thread::scope(|scope| {
-        if let Some(log) = &up.device_log {
-            let reader = thread::Builder::new().name(format!("device-log-{token}"));
-            let keep = || log.keep(token, &up.info.serial, &up.worker, accountant);
-            if let Err(error) = reader.spawn_scoped(scope, keep) {
-                tracing::error!(token, %error, "no thread to read the device's own log");
-                up.worker.kill();
-            }
-        }
-        let reason = up.worker.wait();
-        up.device_log.iter().for_each(DeviceLog::close);
-        reason
-    })
 }
 
 /// Up to a quarter more, so that tokens that fell together do not come back together.

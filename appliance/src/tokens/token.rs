@@ -5,17 +5,10 @@ use std::{
     time::Duration,
 };
 
-use hsm_drivers::{
-    DeviceInfo, Error,
-    worker::{Request, Response, Worker},
-};
+use hsm_drivers::{DeviceInfo, worker::Worker};
 use hsm_types::{KeyLabel, PublicKey};
 
-use super::{
-    device_log::{Bookkeeping, DeviceLog},
-    holding::Holdings,
-    load::Load,
-};
+use super::{device_log::DeviceLog, holding::Holdings, line::Line, load::Load};
 
 /// Where a token stands.
 #[derive(Clone, Debug)]
@@ -39,14 +32,12 @@ pub enum TokenState {
 /// An open token.
 #[derive(Debug)]
 pub struct Up {
-    /// Its process.
-    pub worker: Worker,
+    /// The way to its worker.
+    pub(super) line: Line,
     /// What it says of itself.
     pub info: DeviceInfo,
     /// The keys of the log it holds; more come in with a policy.
     pub(super) holdings: RwLock<Holdings>,
-    /// Where the device keeps a log of its own.
-    pub(super) device_log: Option<DeviceLog>,
     /// Public half of the self-test key.
     pub self_test_key: PublicKey,
 }
@@ -59,33 +50,15 @@ impl Up {
         holdings.iter().filter_map(|(key, fit)| Some((key.clone(), fit.clone().err()?))).collect()
     }
 
-    /// Waits for room in the device's own log, where it keeps one.
-    pub(super) async fn make_room(&self, request: &Request) -> Result<(), String> {
-        match &self.device_log {
-            Some(log) => log.take(request).await,
-            None => Ok(()),
-        }
-    }
-
-    /// Sends a request that has its room.
-    pub(super) fn send(&self, request: Request, answer: impl FnOnce(Result<Response, Error>) + Send + 'static) {
-        match &self.device_log {
-            Some(log) => log.send(&self.worker, request, answer),
-            None => self.worker.call(request, answer),
+    /// Empties the device's own log whenever it must be, where it keeps one.
+    pub(super) async fn keep_device_log(self: Arc<Self>) {
+        if let Some(log) = &self.line.device_log {
+            log.keep(&self.line.worker).await;
         }
     }
 
     pub(super) fn want_device_log(&self) {
-        self.device_log.iter().for_each(DeviceLog::want);
-    }
-
-    pub(super) fn empty_device_log(&self, token: &str, bookkeeping: &Bookkeeping) -> Result<(), String> {
-        let log = self.device_log.as_ref();
-        log.map_or(Ok(()), |log| log.empty(token, &self.info.serial, &self.worker, bookkeeping, true))
-    }
-
-    pub(super) fn know(&self, key: KeyLabel, id: u16) {
-        self.device_log.iter().for_each(|log| log.know(key.clone(), id));
+        self.line.device_log.iter().for_each(DeviceLog::want);
     }
 
     pub(super) fn holds(&self, key: &KeyLabel) -> Option<Result<(), String>> {
@@ -193,6 +166,6 @@ impl std::ops::Deref for Up {
     type Target = Worker;
 
     fn deref(&self) -> &Worker {
-        &self.worker
+        &self.line.worker
     }
 }

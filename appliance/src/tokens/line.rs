@@ -1,0 +1,126 @@
+//! The line to one worker: whoever asks takes room in the device's own log first, where it keeps one.
+
+use std::{sync::Arc, time::Duration};
+
+use hsm_drivers::{
+    Disposition, Error, Protection,
+    worker::{Request, Response, Worker},
+};
+use hsm_types::{Algorithm, ChainCode, KeyLabel, PublicKey};
+use tokio::sync::oneshot;
+
+use super::{
+    device_log::{self, Accountant, DeviceLog},
+    nonsense,
+};
+
+/// The line.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) worker: Worker,
+    pub(super) device_log: Option<DeviceLog>,
+}
+
+/// What a token has under a key's name.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Its public half.
+    pub public_key: PublicKey,
+    /// Whether it may leave the token.
+    pub protection: Protection,
+    /// What its children are derived with, where it was made with that.
+    pub chain_code: Option<ChainCode>,
+}
+
+/// For what costs less than many signatures.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+impl Line {
+    /// The line to a worker that was just started.
+    pub(super) async fn open(
+        worker: Worker,
+        token: &str,
+        serial: &str,
+        accountant: &Arc<Accountant>,
+    ) -> Result<Self, Error> {
+        let log = || DeviceLog::new(token, serial, Arc::clone(accountant));
+        let device_log = device_log::is_kept(&worker).await?.then(log);
+        Ok(Self { worker, device_log })
+    }
+
+    /// Asks, and gives the answer so much time; a worker that needs longer is ended.
+    pub(super) async fn ask(&self, request: Request, within: Duration) -> Result<Response, Error> {
+        let (answer, answered) = oneshot::channel();
+        let answer = move |result| {
+            let _ = answer.send(result);
+        };
+        match &self.device_log {
+            Some(log) => {
+                let attempted = "asking it".to_owned();
+                let full = |cause| Error::Call { attempted, cause, disposition: Disposition::NotSent };
+                log.take(&request).await.map_err(full)?;
+                log.send(&self.worker, request, answer);
+            }
+            None => self.worker.call(request, answer),
+        }
+        answer_within(&self.worker, within, answered).await
+    }
+
+    /// The key's public half.
+    pub(super) async fn public_key(&self, key: &KeyLabel) -> Result<PublicKey, Error> {
+        let answer = self.ask(Request::PublicKey(key.clone()), ANSWER_WITHIN).await?;
+        if let Response::PublicKey(public_key) = answer { Ok(public_key) } else { Err(nonsense()) }
+    }
+
+    /// Everything about the key that an entry of the log pins. Only secp256k1 keys have children.
+    pub(super) async fn inspect(&self, key: &KeyLabel) -> Result<Held, Error> {
+        let public_key = self.public_key(key).await?;
+        let answer = self.ask(Request::Protection(key.clone()), ANSWER_WITHIN).await?;
+        let Response::Protection(protection) = answer else { return Err(nonsense()) };
+        let chain_code = match public_key.algorithm() {
+            Algorithm::Secp256k1 => self.chain_code(key).await?,
+            Algorithm::P256 | Algorithm::Ed25519 => None,
+        };
+        Ok(Held { public_key, protection, chain_code })
+    }
+
+    async fn chain_code(&self, key: &KeyLabel) -> Result<Option<ChainCode>, Error> {
+        let answer = self.ask(Request::ChainCode(key.clone()), ANSWER_WITHIN).await?;
+        if let Response::ChainCode(chain_code) = answer { Ok(chain_code) } else { Err(nonsense()) }
+    }
+
+    /// Learns by which number the device's own log names the key: without it the key's signatures could not be told from
+    /// others'.
+    pub(super) async fn identify(&self, key: &KeyLabel) -> Result<(), Error> {
+        let Some(log) = &self.device_log else { return Ok(()) };
+        let answer = self.ask(Request::ObjectId(key.clone()), ANSWER_WITHIN).await?;
+        let Response::ObjectId(id) = answer else { return Err(nonsense()) };
+        log.know(key.clone(), id);
+        Ok(())
+    }
+
+    /// Empties the device's own log, where it keeps one.
+    pub(super) async fn empty_log(&self) -> Result<(), String> {
+        match &self.device_log {
+            Some(log) => log.empty(&self.worker, true).await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// Waits for an answer.
+pub(super) async fn answer_within(
+    worker: &Worker,
+    within: Duration,
+    answered: oneshot::Receiver<Result<Response, Error>>,
+) -> Result<Response, Error> {
+    match tokio::time::timeout(within, answered).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(Error::WorkerGone { reason: "it ended without an answer".to_owned() }),
+        Err(_) => {
+            worker.kill();
+            let reason = format!("no answer within {} s; the worker was ended", within.as_secs());
+            Err(Error::WorkerGone { reason })
+        }
+    }
+}
