@@ -89,6 +89,18 @@ pub enum Error {
         token: String,
     },
 
+    /// Who serves could take keys away with this authentication key.
+    #[error(
+        "login to {token}: its capabilities {rights} let keys leave the device wrapped, or come in: make an \
+         authentication key without them for the appliance, and name that in the configuration"
+    )]
+    WrapRights {
+        /// Which token, in words.
+        token: String,
+        /// The capabilities, with commas between.
+        rights: String,
+    },
+
     /// The device has no session left.
     #[error(
         "login to {token}: all sessions of the device are in use; it forgets each after {} idle seconds: try again then, \
@@ -194,6 +206,7 @@ impl Error {
             Self::Call { disposition, .. } => *disposition,
             Self::PinNotTried { .. }
             | Self::FactoryPassword { .. }
+            | Self::WrapRights { .. }
             | Self::AmbiguousToken { .. }
             | Self::TokenExists { .. }
             | Self::UnknownKey { .. }
@@ -211,6 +224,7 @@ impl Error {
             Self::PinRefused { .. }
             | Self::PinNotTried { .. }
             | Self::FactoryPassword { .. }
+            | Self::WrapRights { .. }
             | Self::AmbiguousToken { .. }
             | Self::TokenExists { .. }
             | Self::AmbiguousKey { .. }

@@ -6,6 +6,8 @@
 //!
 //! What comes out is a [`RawSignature`](hsm_types::RawSignature): a device is not believed, the caller verifies.
 
+#[cfg(feature = "ceremony")]
+pub mod ceremony;
 mod device;
 mod error;
 mod pin;

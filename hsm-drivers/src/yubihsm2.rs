@@ -1,6 +1,8 @@
 //! YubiHSM 2, through a yubihsm-connector or over USB.
 
 pub mod attestation;
+#[cfg(feature = "ceremony")]
+pub mod ceremony;
 mod chain_code;
 mod command;
 pub mod connector;
@@ -9,6 +11,7 @@ mod failure;
 mod key;
 mod log;
 pub mod protocol;
+mod rights;
 pub mod session;
 
 use std::{collections::HashMap, fmt};
@@ -60,7 +63,8 @@ impl Yubihsm2Device {
     ///
     /// # Errors
     /// [`Error::PinRefused`] where the device does not accept the password, [`Error::FactoryPassword`] where everybody
-    /// knows it, [`Error::SessionsFull`] where the device has no session left.
+    /// knows it, [`Error::SessionsFull`] where the device has no session left, [`Error::WrapRights`]
+    /// where the key could take others away.
     pub fn open(connector: Box<dyn Connector>, authentication_key: u16, password: &Pin) -> Result<Self, Error> {
         refuse_factory_password(authentication_key, password)?;
         let keys = StaticKeys::from_password(password.expose().as_bytes());
@@ -132,8 +136,7 @@ impl Device for Yubihsm2Device {
     }
 
     fn protection(&mut self, key: &KeyLabel) -> Result<Protection, Error> {
-        // One that can be exported is not found fit.
-        self.public_key(key).map(|_| Protection::NeverLeaves)
+        self.find(key).map(|found| found.protection)
     }
 
     fn chain_code(&mut self, label: &KeyLabel) -> Result<Option<ChainCode>, Error> {
@@ -182,7 +185,10 @@ fn refuse_factory_password(authentication_key: u16, password: &Pin) -> Result<()
 }
 
 fn open_session(connector: Box<dyn Connector>, credentials: &Credentials) -> Result<Session, Error> {
-    Session::open(connector, credentials).map_err(|error| failure::open_failed(&error, credentials.id))
+    let session = Session::open(connector, credentials);
+    let mut session = session.map_err(|error| failure::open_failed(&error, credentials.id))?;
+    rights::refuse_wrap_rights(&mut session, credentials.id)?;
+    Ok(session)
 }
 
 fn given_up() -> Error {

@@ -1,20 +1,18 @@
 //! What provisioning reads of `chancery.toml`. The appliance judges the file; what is not read here is not looked at.
 
+mod served;
+mod token;
+
 use std::{
-    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
 
-use hsm_drivers::{Pin, pkcs11::ceremony::Ceremony};
 use serde::Deserialize;
 
-use crate::{
-    Error,
-    environment::{self, Variables},
-    files,
-    secret::PinSource,
-};
+pub use self::token::{Access, Token};
+
+use crate::{Error, environment::Variables, files};
 
 /// A `chancery.toml` and where it lies.
 #[derive(Debug)]
@@ -41,20 +39,6 @@ struct Listener {
 #[derive(Debug, Deserialize)]
 struct State {
     directory: PathBuf,
-}
-
-/// One `[[token]]`.
-#[derive(Debug, Deserialize)]
-pub struct Token {
-    /// Its name in the file.
-    pub name: String,
-    driver: String,
-    module: Option<PathBuf>,
-    label: Option<String>,
-    serial: Option<String>,
-    #[serde(default)]
-    environment: BTreeMap<String, String>,
-    pin: Option<PinSource>,
 }
 
 impl ApplianceConfig {
@@ -86,24 +70,24 @@ impl ApplianceConfig {
         self.directory.join(&self.file.state.directory)
     }
 
-    /// The token called `name`, or the only PKCS#11 token there is.
+    /// The token called `name`, or the only one there is.
     pub fn token(&self, name: Option<&str>) -> Result<&Token, Error> {
-        let fits = |token: &&Token| token.driver == "pkcs11" && name.is_none_or(|name| token.name == name);
+        let fits = |token: &&Token| token.is_known() && name.is_none_or(|name| token.name == name);
         let fitting: Vec<&Token> = self.file.tokens.iter().filter(fits).collect();
         match (fitting.as_slice(), name) {
             ([token], _) => Ok(token),
-            ([], None) => Err(self.wrong("names no token with driver \"pkcs11\"".to_owned())),
-            ([], Some(name)) => Err(self.wrong(format!("names no token \"{name}\" with driver \"pkcs11\""))),
-            _ => Err(self.wrong("names more than one PKCS#11 token: say which with --token NAME".to_owned())),
+            ([], None) => Err(self.wrong(format!("names no token with {DRIVERS}"))),
+            ([], Some(name)) => Err(self.wrong(format!("names no token \"{name}\" with {DRIVERS}"))),
+            _ => Err(self.wrong("names more than one token: say which with --token NAME".to_owned())),
         }
     }
 
-    /// The token that `--token` calls `name`; without a name, the only PKCS#11 token beside `other`.
+    /// The token that `--token` calls `name`; without a name, the only one beside `other`.
     pub fn token_beside(&self, other: &Token, name: Option<&str>) -> Result<&Token, Error> {
-        let mut beside = self.file.tokens.iter().filter(|token| token.driver == "pkcs11" && token.name != other.name);
+        let mut beside = self.file.tokens.iter().filter(|token| token.is_known() && token.name != other.name);
         match (name, beside.next(), beside.next()) {
             (None, Some(only), None) => Ok(only),
-            (None, None, _) => Err(self.wrong(format!("names no PKCS#11 token beside \"{}\"", other.name))),
+            (None, None, _) => Err(self.wrong(format!("names no token beside \"{}\"", other.name))),
             (name, ..) => self.token(name),
         }
     }
@@ -125,40 +109,6 @@ impl ApplianceConfig {
         Ok(variables)
     }
 
-    /// What must be in the environment before the token's module is loaded.
-    #[must_use]
-    pub fn variables(&self, token: &Token) -> Variables {
-        let resolved = |(name, value): (&String, &String)| (name.clone(), environment::resolve(value, &self.directory));
-        token.environment.iter().map(resolved).collect()
-    }
-
-    /// Opens the token; its environment must be set.
-    pub fn open(&self, token: &Token) -> Result<Ceremony, Error> {
-        self.open_with(token, &self.pin(token)?)
-    }
-
-    /// Fetches the user PIN of the token.
-    pub fn pin(&self, token: &Token) -> Result<Pin, Error> {
-        let source = token.pin.as_ref().ok_or_else(|| self.missing(token, "pin"))?;
-        source.read(&self.directory, token.label.as_deref().unwrap_or(&token.name))
-    }
-
-    /// Opens the token with a PIN fetched before.
-    pub fn open_with(&self, token: &Token, pin: &Pin) -> Result<Ceremony, Error> {
-        let module = self.directory.join(token.module.as_ref().ok_or_else(|| self.missing(token, "module"))?);
-        let label = token.label.as_ref().ok_or_else(|| self.missing(token, "label"))?;
-        if !files::exists(&module)? {
-            let reason = format!(
-                "token \"{}\": there is no PKCS#11 module at {}: install it (SoftHSM: the package softhsm2), or correct \
-                 the line `module`",
-                token.name,
-                module.display()
-            );
-            return Err(self.wrong(reason));
-        }
-        Ok(Ceremony::open(&module, label, token.serial.as_deref(), pin)?)
-    }
-
     fn missing(&self, token: &Token, field: &str) -> Error {
         self.wrong(format!("token \"{}\" has no {field}", token.name))
     }
@@ -167,3 +117,5 @@ impl ApplianceConfig {
         Error::Config { path: self.path.clone(), reason }
     }
 }
+
+const DRIVERS: &str = "driver \"pkcs11\" or \"yubihsm\"";

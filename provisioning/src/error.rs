@@ -44,10 +44,11 @@ pub enum Error {
         reason: String,
     },
 
-    /// `init` makes software tokens only, and those are for development.
+    /// `init` makes what is for development.
     #[error(
-        "init makes a SoftHSM token, and that is a software token: its keys are files on this disk, which whoever reads \
-         the disk has too. The profile \"production\" does not admit one. To try things out, say --development"
+        "init makes an installation to try things out: its policy has no officers, and a software token (SoftHSM, or the \
+         simulator) has its keys in files on this disk, which whoever reads the disk has too. The profile \"production\" \
+         admits neither. To try things out, say --development"
     )]
     SoftwareToken,
 
@@ -60,6 +61,15 @@ pub enum Error {
     NoModule {
         /// Where a locally unpacked one would be.
         unpacked: PathBuf,
+    },
+
+    /// There is no way to the device.
+    #[error("token \"{token}\": {cause}")]
+    Connector {
+        /// Its name in the configuration.
+        token: String,
+        /// Why, and what to do.
+        cause: String,
     },
 
     /// The token, or the driver, said no.
@@ -145,6 +155,7 @@ impl Error {
             | Self::InTheWay { .. }
             | Self::SoftwareToken
             | Self::NoModule { .. }
+            | Self::Connector { .. }
             | Self::Device(_)
             | Self::MadeWithoutChildren { .. }
             | Self::MadeWithoutBackup { .. }

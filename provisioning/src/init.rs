@@ -6,19 +6,18 @@ use std::{
     time::Duration,
 };
 
-use hsm_drivers::pkcs11::ceremony::Ceremony;
 use hsm_types::{KeyLabel, PublicKey};
 
 use crate::{
     Error,
-    appliance_config::ApplianceConfig,
+    appliance_config::{Access, ApplianceConfig},
     environment::Invocation,
     files,
     pki::{self, Authority, IssuedCertificate, Leaf},
     programs,
     report::{Outcome, Report},
     templates::{self, Values},
-    token::{self, PlannedKey, SoftToken},
+    token::{self, Device, PlannedKey, SoftToken, TokenKind, YubiToken},
 };
 
 /// What is to be made.
@@ -28,6 +27,8 @@ pub struct Plan {
     pub directory: PathBuf,
     /// Origin of the audit log.
     pub origin: String,
+    /// The kind of token, where the directory has none yet.
+    pub token: TokenKind,
     /// The PKCS#11 module, where one is named.
     pub module: Option<PathBuf>,
     /// Where watchers will connect.
@@ -62,31 +63,55 @@ pub fn initialise(plan: &Plan, invocation: &Invocation, report: &mut Report) -> 
     let configuration = directory.join("chancery.toml");
 
     // From its configuration on, a directory is what that says, and not what a second run would choose.
-    let (lock, mut ceremony, module) = if files::exists(&configuration)? {
+    let (lock, mut device, section) = if files::exists(&configuration)? {
         let config = ApplianceConfig::read(&configuration)?;
         let token = config.token(None)?;
         invocation.ensure(&config.variables(token))?;
         let lock = begin(&directory, report)?;
-        (lock, report.step("token", || Ok((Outcome::Kept, config.open(token)?)))?, None)
+        let password_file = Some(directory.join(token::ADMINISTRATOR_PASSWORD));
+        let access = Access { administrator: token::ADMINISTRATOR, password_file };
+        (lock, report.step("token", || Ok((Outcome::Kept, config.open(token, &access)?)))?, None)
     } else {
-        let token = SoftToken::of(&directory);
-        invocation.ensure(&token.variables())?;
-        let lock = begin(&directory, report)?;
-        let module = token::find_module(plan.module.as_deref())?;
-        (lock, token.make(&module, report)?, Some(module))
+        make_token(&directory, plan, invocation, report)?
     };
-    let keys = make_keys(&mut ceremony, &plan.keys, report)?;
+    let keys = make_keys(&mut device, &plan.keys, report)?;
     let watcher = make_certificates(&directory.join("pki"), report)?;
     let values = Values {
         origin: &plan.origin,
-        module: module.as_deref(),
-        token_label: token::LABEL,
+        token: section,
         watcher_port: plan.watcher_port,
         monitor_port: plan.monitor_port,
         watcher_key_sha256: &watcher.public_key_sha256,
     };
     write_files(&directory, &values, report)?;
+    if let Device::Yubihsm(ceremony) = &mut device {
+        ApplianceConfig::read(&configuration)?.leave(ceremony)?;
+    }
     Ok(Initialised { directory, configuration, keys, lock })
+}
+
+/// The token of a new directory, and its section of `chancery.toml`.
+fn make_token(
+    directory: &Path,
+    plan: &Plan,
+    invocation: &Invocation,
+    report: &mut Report,
+) -> Result<(File, Device, Option<String>), Error> {
+    match &plan.token {
+        TokenKind::SoftHsm => {
+            let token = SoftToken::of(directory);
+            invocation.ensure(&token.variables())?;
+            let lock = begin(directory, report)?;
+            let module = token::find_module(plan.module.as_deref())?;
+            let device = Device::Pkcs11(token.make(&module, report)?);
+            Ok((lock, device, Some(templates::softhsm_section(&module, token::LABEL))))
+        }
+        TokenKind::Yubihsm(address) => {
+            let lock = begin(directory, report)?;
+            let device = Device::Yubihsm(YubiToken::of(directory, address).make(report)?);
+            Ok((lock, device, Some(templates::yubihsm_section(address, token::SIGNER))))
+        }
+    }
 }
 
 /// From here on the environment is right, and the program does not begin afresh.
@@ -95,7 +120,7 @@ fn begin(directory: &Path, report: &Report) -> Result<File, Error> {
     files::lock_directory(directory)
 }
 
-fn make_keys(ceremony: &mut Ceremony, further: &[PlannedKey], report: &mut Report) -> Result<Vec<MadeKey>, Error> {
+fn make_keys(device: &mut Device, further: &[PlannedKey], report: &mut Report) -> Result<Vec<MadeKey>, Error> {
     let mut wanted = Vec::new();
     for (label, algorithm) in token::OWN_KEYS {
         let label = label.parse().map_err(|error| Error::Argument { argument: "key", reason: format!("{error}") })?;
@@ -106,7 +131,7 @@ fn make_keys(ceremony: &mut Ceremony, further: &[PlannedKey], report: &mut Repor
     for key in wanted {
         let children = if key.children { ", with children" } else { "" };
         let what = format!("key \"{}\" ({}{children})", key.label, key.algorithm);
-        let public_key = report.step(&what, || token::ensure_key(ceremony, &key))?;
+        let public_key = report.step(&what, || token::ensure_key(device, &key))?;
         made.push((key.label, public_key));
     }
     Ok(made)

@@ -19,7 +19,7 @@ use crate::{
     init::{self, Initialised, Plan},
     programs::{self, CHANCERY, CHANCERY_WATCHER, Programs},
     report::{Outcome, Report},
-    token::PlannedKey,
+    token::{PlannedKey, TokenKind},
 };
 
 /// What a quickstart is told.
@@ -86,6 +86,7 @@ fn prepare(options: &Options, invocation: &Invocation, report: &mut Report) -> R
     let plan = Plan {
         directory: options.directory.clone(),
         origin: "quickstart.example/signer".to_owned(),
+        token: TokenKind::SoftHsm,
         module: options.module.clone(),
         watcher_port: ports.watcher,
         monitor_port: ports.monitor,

@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
+use hsm_drivers::yubihsm2::connector::Address;
+
 /// What the texts depend on.
 #[derive(Clone, Debug)]
 pub struct Values<'a> {
     /// `[audit_log] origin`.
     pub origin: &'a str,
-    /// The PKCS#11 module; None where `chancery.toml` is there already and names it.
-    pub module: Option<&'a Path>,
-    /// The token's label.
-    pub token_label: &'a str,
+    /// The token's section; None where `chancery.toml` is there already and has it.
+    pub token: Option<String>,
     /// Where watchers connect.
     pub watcher_port: u16,
     /// Where the monitor listens.
@@ -23,6 +23,22 @@ pub struct Values<'a> {
 #[must_use]
 pub fn chancery_toml(values: &Values<'_>) -> String {
     fill(CHANCERY, values)
+}
+
+/// The section `[[token]]` of a SoftHSM token.
+#[must_use]
+pub fn softhsm_section(module: &Path, label: &str) -> String {
+    SOFTHSM.replace("@MODULE@", &quoted(&module.to_string_lossy())).replace("@LABEL@", &quoted(label))
+}
+
+/// The section `[[token]]` of a YubiHSM 2, real or not.
+#[must_use]
+pub fn yubihsm_section(connector: &Address, signer: u16) -> String {
+    let environment = if *connector == Address::Simulator { "CHANCERY_SIMULATOR = \"token/simulator\"" } else { "" };
+    YUBIHSM
+        .replace("@CONNECTOR@", &quoted(&connector.to_string()))
+        .replace("@ENVIRONMENT@", environment)
+        .replace("@SIGNER@", &signer.to_string())
 }
 
 /// `watcher.toml`, whose `log_keys` are empty until the log begins.
@@ -47,17 +63,17 @@ pub fn quoted(text: &str) -> String {
 pub const NO_LOG_KEY: &str = "log_keys = []";
 
 fn fill(template: &str, values: &Values<'_>) -> String {
-    let module = values.module.unwrap_or(Path::new(""));
     template
         .replace("@ORIGIN@", &quoted(values.origin))
-        .replace("@MODULE@", &quoted(&module.to_string_lossy()))
-        .replace("@LABEL@", &quoted(values.token_label))
+        .replace("@TOKEN@", values.token.as_deref().unwrap_or_default())
         .replace("@WATCHER_PORT@", &values.watcher_port.to_string())
         .replace("@MONITOR_PORT@", &values.monitor_port.to_string())
         .replace("@WATCHER_KEY@", &quoted(values.watcher_key_sha256))
 }
 
 const CHANCERY: &str = include_str!("templates/chancery.toml");
+const SOFTHSM: &str = include_str!("templates/softhsm.toml");
+const YUBIHSM: &str = include_str!("templates/yubihsm.toml");
 const WATCHER: &str = include_str!("templates/watcher.toml");
 const POLICY: &str = include_str!("templates/policy.toml");
 
@@ -69,8 +85,7 @@ mod tests {
     fn every_text_is_toml_whatever_the_paths() {
         let values = Values {
             origin: "x.example/a",
-            module: Some(Path::new("/opt/a \"b\"\\c/é.so")),
-            token_label: "chancery",
+            token: Some(softhsm_section(Path::new("/opt/a \"b\"\\c/é.so"), "chancery")),
             watcher_port: 8443,
             monitor_port: 9464,
             watcher_key_sha256: "00",
@@ -79,6 +94,12 @@ mod tests {
         let chancery = parse(chancery_toml(&values));
         assert_eq!(chancery["token"][0]["module"].as_str(), Some("/opt/a \"b\"\\c/é.so"));
         assert_eq!(chancery["watcher_listener"]["address"].as_str(), Some("127.0.0.1:8443"));
+        for (connector, environment) in [(Address::Simulator, 1), (Address::Usb { serial: 7 }, 0)] {
+            let yubihsm = Values { token: Some(yubihsm_section(&connector, 2)), ..values.clone() };
+            let token = &parse(chancery_toml(&yubihsm))["token"][0];
+            assert_eq!(token["connector"].as_str(), Some(connector.to_string().as_str()));
+            assert_eq!(token["environment"].as_table().map(toml::Table::len), Some(environment));
+        }
         assert_eq!(parse(policy_toml(&values))["watcher"][0]["public_keys_sha256"][0].as_str(), Some("00"));
         assert!(parse(watcher_toml(&values))["log_keys"].as_array().unwrap().is_empty());
         assert_eq!(watcher_toml(&values).lines().filter(|line| *line == NO_LOG_KEY).count(), 1);

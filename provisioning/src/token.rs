@@ -1,23 +1,23 @@
-//! The SoftHSM token of a directory, and keys in a token of any make.
+//! Keys in a token of any make, and the tokens that `init` makes.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+mod device;
+mod softhsm;
+mod yubihsm;
+
+use std::str::FromStr;
 
 use hsm_drivers::{
     Error as DeviceError, Protection,
-    pkcs11::ceremony::{self, Ceremony},
+    yubihsm2::connector::{Address, NotAnAddress},
 };
 use hsm_types::{Algorithm, KeyLabel, PublicKey};
 
-use crate::{
-    Error,
-    environment::Variables,
-    files,
-    report::{Outcome, Report},
-    secret,
+pub use self::{
+    device::Device,
+    softhsm::{LABEL, SoftToken, find_module},
+    yubihsm::{ADMINISTRATOR, ADMINISTRATOR_PASSWORD, SIGNER, YubiToken},
 };
+use crate::{Error, report::Outcome};
 
 /// A key to be made.
 #[derive(Clone, Debug)]
@@ -30,112 +30,39 @@ pub struct PlannedKey {
     pub children: bool,
 }
 
-/// The label of every token `init` makes.
-pub const LABEL: &str = "chancery";
-
 /// Keys of the appliance itself; no policy may name them.
 pub const OWN_KEYS: [(&str, Algorithm); 2] =
     [("chancery-log", Algorithm::Ed25519), ("chancery-self-test", Algorithm::Secp256k1)];
 
-/// Where a SoftHSM token, its PINs and its configuration lie.
-#[derive(Clone, Debug)]
-pub struct SoftToken {
-    directory: PathBuf,
+/// What kind of token `init` makes.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum TokenKind {
+    /// SoftHSM: files behind PKCS#11.
+    SoftHsm,
+    /// A YubiHSM 2 from the factory that is reached so, or a simulated one.
+    Yubihsm(Address),
 }
 
-impl SoftToken {
-    /// The token of `directory`, an absolute path.
-    #[must_use]
-    pub fn of(directory: &Path) -> Self {
-        Self { directory: directory.join("token") }
-    }
+impl FromStr for TokenKind {
+    type Err = String;
 
-    /// What must be in the environment before the module is loaded.
-    #[must_use]
-    pub fn variables(&self) -> Variables {
-        Variables::from([("SOFTHSM2_CONF".to_owned(), self.configuration().into_os_string())])
-    }
-
-    /// Makes PINs, configuration and token, each unless it is there, and opens it.
-    pub fn make(&self, module: &Path, report: &mut Report) -> Result<Ceremony, Error> {
-        files::create_directory(&self.objects())?;
-        self.clear_half_made(report)?;
-        self.refuse_lost_pin()?;
-        for name in ["pin", "so-pin"] {
-            report.step(&format!("token/{name}"), || Ok((secret::create(&self.directory.join(name))?, ())))?;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            _ if text == "softhsm" => Ok(Self::SoftHsm),
+            Ok(address) => Ok(Self::Yubihsm(address)),
+            Err(NotAnAddress { .. }) => {
+                Err("write softhsm, simulator, or the connector of a YubiHSM 2: http://HOST:PORT, usb:SERIAL"
+                    .to_owned())
+            }
         }
-        let text = format!(
-            "directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n",
-            self.objects().display()
-        );
-        report.step("token/softhsm2.conf", || {
-            Ok((files::create(&self.configuration(), text.as_bytes(), files::PUBLIC)?, ()))
-        })?;
-        report.step(&format!("token \"{LABEL}\""), || self.open_or_initialize(module))
-    }
-
-    fn open_or_initialize(&self, module: &Path) -> Result<(Outcome, Ceremony), Error> {
-        let pin = secret::read(&self.directory.join("pin"))?;
-        match Ceremony::open(module, LABEL, None, &pin) {
-            Err(DeviceError::TokenNotFound { .. }) => {}
-            opened => return Ok((Outcome::Kept, opened?)),
-        }
-        let so_pin = secret::read(&self.directory.join("so-pin"))?;
-        // A token is made by two calls. The mark says, should we end between them, that no key is in it yet.
-        files::create(&self.mark(), b"", files::SECRET)?;
-        ceremony::initialize_token(module, LABEL, &so_pin, &pin)?;
-        fs::remove_file(self.mark()).map_err(|source| self.failed("remove", self.mark(), source))?;
-        Ok((Outcome::Made, Ceremony::open(module, LABEL, None, &pin)?))
-    }
-
-    /// Moves away what an interrupted run made of a token: it has no user PIN, and no key.
-    fn clear_half_made(&self, report: &mut Report) -> Result<(), Error> {
-        if !files::exists(&self.mark())? {
-            return Ok(());
-        }
-        let aside = self.directory.join(format!("objects.half-made-{}", std::process::id()));
-        fs::rename(self.objects(), &aside).map_err(|source| self.failed("move away", self.objects(), source))?;
-        files::create_directory(&self.objects())?;
-        fs::remove_file(self.mark()).map_err(|source| self.failed("remove", self.mark(), source))?;
-        report.note(format!("a token made by half, without keys, was moved to {}", aside.display()));
-        Ok(())
-    }
-
-    /// A new PIN would not open the old token, and trying it would use up tries.
-    fn refuse_lost_pin(&self) -> Result<(), Error> {
-        let objects = self.objects();
-        let mut entries = fs::read_dir(&objects).map_err(|source| self.failed("read", objects, source))?;
-        let pin = self.directory.join("pin");
-        if entries.next().is_none() || files::exists(&pin)? {
-            return Ok(());
-        }
-        let reason = "the PIN of the token beside it is gone: bring the file back, or, if the token's keys are worth \
-                      nothing, remove the whole directory and begin anew";
-        Err(Error::Config { path: pin, reason: reason.to_owned() })
-    }
-
-    fn configuration(&self) -> PathBuf {
-        self.directory.join("softhsm2.conf")
-    }
-
-    fn objects(&self) -> PathBuf {
-        self.directory.join("objects")
-    }
-
-    fn mark(&self) -> PathBuf {
-        self.directory.join("half-made")
-    }
-
-    fn failed(&self, attempted: &'static str, path: PathBuf, source: std::io::Error) -> Error {
-        Error::File { attempted, path, source }
     }
 }
 
 /// The key of this name, made unless it is there; one of another algorithm, one without the children wanted, or one that
 /// may not serve, is refused.
-pub fn ensure_key(token: &mut Ceremony, key: &PlannedKey) -> Result<(Outcome, PublicKey), Error> {
+pub fn ensure_key(token: &mut Device, key: &PlannedKey) -> Result<(Outcome, PublicKey), Error> {
     let PlannedKey { label, algorithm, children } = key;
-    let Some(listing) = token.list_keys()?.into_iter().find(|listing| listing.label == label.as_str()) else {
+    let Some(listing) = token.listing(label)? else {
         let protection = Protection::NeverLeaves;
         let made = if *children {
             make_parent(token, label, protection)?
@@ -159,11 +86,11 @@ pub fn ensure_key(token: &mut Ceremony, key: &PlannedKey) -> Result<(Outcome, Pu
 
 /// A new secp256k1 key that may have children. Children are given to a key when it is made, or never: signatures and
 /// addresses of a key that is in use must not come to depend on a chain code no backup has.
-pub fn make_parent(token: &mut Ceremony, label: &KeyLabel, protection: Protection) -> Result<PublicKey, Error> {
+pub fn make_parent(token: &mut Device, label: &KeyLabel, protection: Protection) -> Result<PublicKey, Error> {
     match token.generate_parent(label, protection) {
-        Ok((public_key, _)) => Ok(public_key),
+        Ok(public_key) => Ok(public_key),
         Err(exists @ DeviceError::KeyExists { .. }) => {
-            let listing = token.list_keys()?.into_iter().find(|listing| listing.label == label.as_str());
+            let listing = token.listing(label)?;
             if listing.is_none_or(|listing| listing.children) {
                 return Err(exists.into());
             }
@@ -171,15 +98,4 @@ pub fn make_parent(token: &mut Ceremony, label: &KeyLabel, protection: Protectio
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// The module to use: the one named, the one installed, or the one unpacked under `var/softhsm`.
-pub fn find_module(named: Option<&Path>) -> Result<PathBuf, Error> {
-    let unpacked = PathBuf::from("var/softhsm/usr/lib/softhsm/libsofthsm2.so");
-    let found = match named {
-        Some(path) => Some(path.to_owned()),
-        None => ceremony::find_softhsm().or_else(|| unpacked.exists().then(|| unpacked.clone())),
-    };
-    let path = found.ok_or(Error::NoModule { unpacked })?;
-    path.canonicalize().map_err(|source| Error::File { attempted: "find the PKCS#11 module", path, source })
 }

@@ -14,8 +14,9 @@ use cryptoki::{
 };
 use hsm_types::{Algorithm, ChainCode, KeyLabel, PublicKey};
 
-pub use self::{initialize::initialize_token, replicate::Replica};
+pub use self::initialize::initialize_token;
 use super::{Token, failure::call_failed, key};
+pub use crate::ceremony::{KeyListing, Replica};
 use crate::{Error, Pin, Protection};
 
 /// A logged-in read-write session of one token.
@@ -23,23 +24,6 @@ use crate::{Error, Pin, Protection};
 pub struct Ceremony {
     token: Token,
     session: Session,
-}
-
-/// One private key of the token, fit to serve or not.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct KeyListing {
-    /// `CKA_LABEL`, whatever it is: a foreign key need not have a [`KeyLabel`].
-    pub label: String,
-    /// None: on no curve that is served.
-    pub algorithm: Option<Algorithm>,
-    /// None: see the findings.
-    pub public_key: Option<PublicKey>,
-    /// Whether it has a chain code and so may have children.
-    pub children: bool,
-    /// Whether it was made with a backup, so that it can be replicated into another token; a replica is one, too.
-    pub backup: bool,
-    /// Every reason why the key may not serve; none for a good one.
-    pub findings: Vec<String>,
 }
 
 impl Ceremony {

@@ -7,15 +7,16 @@ use super::{
     command::PublicKeyData,
     der, failure,
     protocol::{self, Capabilities, Label, ListFilter, ObjectInfo, ObjectType, Origin},
-    session::Session,
+    session::{CommandError, Session},
 };
-use crate::{Disposition, Error};
+use crate::{Disposition, Error, Protection};
 
 /// A key that was found fit to serve.
 #[derive(Clone, Debug)]
 pub(super) struct Key {
     pub(super) id: u16,
     pub(super) public_key: PublicKey,
+    pub(super) protection: Protection,
 }
 
 impl Key {
@@ -67,27 +68,58 @@ impl Key {
 
 /// The one asymmetric key with this label, if it is fit to serve.
 pub(super) fn find(session: &mut Session, label: &KeyLabel) -> Result<Key, Error> {
-    let failed = |command: &str, error| failure::command_failed(&error, &format!("{command} for key \"{label}\""));
-    let unknown = || Error::UnknownKey { key: label.clone() };
-    // A key label is at most 40 bytes, as is an object label.
-    let named = Label::new(label.as_str()).ok_or_else(unknown)?;
-    let filters = [ListFilter::Type(ObjectType::ASYMMETRIC_KEY), ListFilter::Label(named)];
-    let entries = session.list_objects(&filters).map_err(|error| failed("List Objects", error))?;
-    let id = match &entries[..] {
-        [] => return Err(unknown()),
-        [entry] => entry.id,
-        _ => return Err(Error::AmbiguousKey { key: label.clone() }),
-    };
-    let info = session.object_info(id, ObjectType::ASYMMETRIC_KEY);
-    let info = info.map_err(|error| failed("Get Object Info", error))?;
-    let public = session.public_key(id).map_err(|error| failed("Get Public Key", error))?;
+    let id = find_id(session, label)?.ok_or_else(|| Error::UnknownKey { key: label.clone() })?;
+    match read(session, id).map_err(|(error, command)| failed_for(label, &error, command))? {
+        Reading { public_key: Some(public_key), protection, findings, .. } if findings.is_empty() => {
+            Ok(Key { id, public_key, protection })
+        }
+        Reading { findings, .. } => Err(Error::KeyUnfit { key: label.clone(), findings }),
+    }
+}
 
+/// Object id of the one asymmetric key with this label, whatever it is.
+pub(super) fn find_id(session: &mut Session, label: &KeyLabel) -> Result<Option<u16>, Error> {
+    // A key label is at most 40 bytes, as is an object label.
+    let Some(named) = Label::new(label.as_str()) else { return Ok(None) };
+    let filters = [ListFilter::Type(ObjectType::ASYMMETRIC_KEY), ListFilter::Label(named)];
+    let entries = session.list_objects(&filters).map_err(|error| failed_for(label, &error, "List Objects"))?;
+    match entries[..] {
+        [] => Ok(None),
+        [entry] => Ok(Some(entry.id)),
+        _ => Err(Error::AmbiguousKey { key: label.clone() }),
+    }
+}
+
+fn failed_for(label: &KeyLabel, error: &CommandError, command: &str) -> Error {
+    failure::command_failed(error, &format!("{command} for key \"{label}\""))
+}
+
+/// What an asymmetric key turned out to be. A public key that could not be read is a finding.
+pub(super) struct Reading {
+    #[cfg_attr(not(feature = "ceremony"), expect(dead_code, reason = "only the ceremony asks for more"))]
+    pub(super) info: ObjectInfo,
+    pub(super) public_key: Option<PublicKey>,
+    pub(super) protection: Protection,
+    pub(super) findings: Vec<String>,
+}
+
+/// Reads the object back and compares it with what a serving key must be. An error comes with the command's name.
+pub(super) fn read(session: &mut Session, id: u16) -> Result<Reading, (CommandError, &'static str)> {
+    let info = session.object_info(id, ObjectType::ASYMMETRIC_KEY).map_err(|error| (error, "Get Object Info"))?;
+    let public = session.public_key(id).map_err(|error| (error, "Get Public Key"))?;
     let mut findings = Vec::new();
     let public_key = read_public_key(&public).map_err(|finding| findings.push(finding)).ok();
-    findings.extend(deviations(&info, public_key.as_ref().map(PublicKey::algorithm)));
-    match public_key {
-        Some(public_key) if findings.is_empty() => Ok(Key { id, public_key }),
-        _ => Err(Error::KeyUnfit { key: label.clone(), findings }),
+    let exportable = info.capabilities.contains(Capabilities::EXPORTABLE_UNDER_WRAP);
+    let protection = if exportable { Protection::LeavesWrapped } else { Protection::NeverLeaves };
+    findings.extend(deviations(&info, public_key.as_ref().map(PublicKey::algorithm), protection));
+    Ok(Reading { info, public_key, protection, findings })
+}
+
+/// What a key of this algorithm signs with, and nothing else.
+pub(super) const fn signing(algorithm: Algorithm) -> Capabilities {
+    match algorithm {
+        Algorithm::Secp256k1 | Algorithm::P256 => Capabilities::SIGN_ECDSA,
+        Algorithm::Ed25519 => Capabilities::SIGN_EDDSA,
     }
 }
 
@@ -105,30 +137,27 @@ fn read_public_key(public: &PublicKeyData) -> Result<PublicKey, String> {
 }
 
 /// Every deviation from what a serving key must be, each a clause in words.
-fn deviations(info: &ObjectInfo, algorithm: Option<Algorithm>) -> Vec<String> {
-    let signing = match algorithm {
-        Some(Algorithm::Secp256k1 | Algorithm::P256) => Capabilities::SIGN_ECDSA,
-        Some(Algorithm::Ed25519) => Capabilities::SIGN_EDDSA,
-        None => Capabilities::NONE,
-    };
+fn deviations(info: &ObjectInfo, algorithm: Option<Algorithm>, protection: Protection) -> Vec<String> {
+    let signing = algorithm.map_or(Capabilities::NONE, signing);
     let mut findings = Vec::new();
     if !info.capabilities.contains(signing) {
         findings.push(format!("it may not sign (capability {signing} is missing)"));
     }
-    for surplus in info.capabilities.without(signing).iter() {
-        findings.push(if surplus == Capabilities::EXPORTABLE_UNDER_WRAP {
-            "it can be wrapped and taken away (capability exportable-under-wrap)".to_owned()
-        } else {
-            format!("it may do more than sign (capability {surplus})")
-        });
+    for surplus in info.capabilities.without(signing | Capabilities::EXPORTABLE_UNDER_WRAP).iter() {
+        findings.push(format!("it may do more than sign (capability {surplus})"));
     }
-    match info.origin {
-        Origin::GENERATED => {}
-        Origin::IMPORTED => findings.push("it was not generated in the device (origin imported)".to_owned()),
-        origin if origin.0 & Origin::WRAPPED.0 != 0 => {
-            findings.push("it came into the device under a wrap key (origin wrapped)".to_owned());
+    match (info.origin, protection) {
+        (Origin::GENERATED, _) => {}
+        (origin, Protection::LeavesWrapped) if origin == Origin::GENERATED.wrapped() => {}
+        (origin, Protection::NeverLeaves) if origin == Origin::GENERATED.wrapped() => {
+            findings.push("it came into the device under a wrap key and may not leave so (origin wrapped)".to_owned());
         }
-        Origin(other) => findings.push(format!("nobody knows how it came into the device (origin {other:#04x})")),
+        (origin, _) if [Origin::IMPORTED, Origin::IMPORTED.wrapped()].contains(&origin) => {
+            findings.push("it was not generated in a device (origin imported)".to_owned());
+        }
+        (Origin(origin), _) => {
+            findings.push(format!("nobody knows how it came into the device (origin {origin:#04x})"));
+        }
     }
     findings
 }

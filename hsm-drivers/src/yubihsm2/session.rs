@@ -167,6 +167,7 @@ const PLAIN_REFUSALS: &[ErrorCode] = &[
     ErrorCode::LOG_FULL,
     ErrorCode::OBJECT_NOT_FOUND,
     ErrorCode::WRONG_LENGTH,
+    ErrorCode::OBJECT_EXISTS,
     ErrorCode::ALGORITHM_DISABLED,
 ];
 

@@ -197,6 +197,8 @@ fn an_idle_session_is_changed_for_another_and_keys_are_looked_at_anew() {
         Command::CLOSE_SESSION,
         Command::CREATE_SESSION,
         Command::AUTHENTICATE_SESSION,
+        // What the authentication key may do is looked at in every session.
+        Command::GET_OBJECT_INFO,
         Command::LIST_OBJECTS,
         Command::GET_OBJECT_INFO,
         Command::GET_PUBLIC_KEY,
@@ -303,12 +305,18 @@ fn whether_a_signature_can_exist_is_told_by_whether_the_message_went_out() {
 
 #[test]
 fn an_origin_nobody_knows_is_unfit() {
-    for (origin, words) in [(Origin(0x12), "origin wrapped"), (Origin(0x03), "origin 0x03"), (Origin(0), "0x00")] {
+    for (origin, words) in [
+        (Origin(0x12), "origin imported"),
+        (Origin(0x11), "origin wrapped"),
+        (Origin(0x03), "origin 0x03"),
+        (Origin(0), "0x00"),
+    ] {
         let fake = Fake::new();
         let mut info = fake::info();
         info.origin = origin;
+        let mut device = open(&fake);
         fake.answer(Command::GET_OBJECT_INFO, info.encode());
-        let error = open(&fake).public_key(&label()).unwrap_err();
+        let error = device.public_key(&label()).unwrap_err();
         assert!(matches!(error, Error::KeyUnfit { .. }) && error.to_string().contains(words), "{error}");
     }
 }

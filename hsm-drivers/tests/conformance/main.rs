@@ -14,6 +14,7 @@ mod replicate;
 mod simulator;
 mod softhsm;
 mod worker;
+mod yubihsm;
 
 use std::{
     env, fs,
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
     trials.extend(pkcs11::trials());
     trials.extend(replicate::trials());
     trials.extend(worker::trials());
+    trials.extend(yubihsm::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 

@@ -82,7 +82,8 @@ fn administrator(connector: &Connector) -> Client {
     let credentials = Credentials::from_password(FACTORY_KEY, FACTORY_PASSWORD.as_bytes());
     let client = Client::open(connector.clone(), credentials, true).unwrap();
     let label = Label::from_bytes(b"appliance").unwrap();
-    let (capabilities, algorithm) = (Capability::all(), authentication::Algorithm::YubicoAes);
+    let signer = Capability::SIGN_ECDSA | Capability::SIGN_EDDSA | Capability::GET_OPAQUE | Capability::GET_LOG_ENTRIES;
+    let (capabilities, algorithm) = (signer, authentication::Algorithm::YubicoAes);
     let key = authentication::Key::derive_from_password(PASSWORD.as_bytes());
     let none = Capability::empty();
     client.put_authentication_key(AUTHENTICATION_KEY, label, Domain::DOM1, capabilities, none, algorithm, key).unwrap();
@@ -148,7 +149,7 @@ impl Backend for Mock {
     fn generate_unfit(&self, label: &KeyLabel) -> &'static [&'static str] {
         let capabilities = Capability::SIGN_ECDSA | Capability::EXPORTABLE_UNDER_WRAP | Capability::DERIVE_ECDH;
         self.generate_with(label, asymmetric::Algorithm::EcP256, capabilities);
-        &["exportable-under-wrap", "derive-ecdh"]
+        &["derive-ecdh"]
     }
 
     fn delete(&self, label: &KeyLabel) {

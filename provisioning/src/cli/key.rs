@@ -1,16 +1,17 @@
 //! `key generate`, `key replicate` and `key list`.
 
-use std::path::{Path, PathBuf};
+mod arguments;
+mod replicate;
+
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use hsm_drivers::{
-    Protection,
-    pkcs11::ceremony::{Ceremony, KeyListing, Replica},
-};
+use hsm_drivers::{Protection, ceremony::KeyListing};
 use hsm_types::{Algorithm, KeyLabel, PublicKey};
 use serde_json::{Value, json};
 
-use crate::{Error, appliance_config::ApplianceConfig, environment::Invocation, report::Report, secret, token};
+use self::arguments::TokenArguments;
+use crate::{Error, environment::Invocation, report::Report, token};
 
 /// Make and list the keys of a token.
 #[derive(Args, Debug)]
@@ -37,8 +38,8 @@ enum Command {
         /// only.
         #[arg(long)]
         children: bool,
-        /// May leave the token, but only wrapped under a key that the security officer trusts: `key replicate` needs
-        /// that. Never changed later.
+        /// May leave the token, but only wrapped, under a key that the security officer (PKCS#11) or the administrator
+        /// (YubiHSM 2) makes: `key replicate` needs that. Never changed later.
         #[arg(long)]
         backup: bool,
         #[command(flatten)]
@@ -56,10 +57,13 @@ enum Command {
         /// The [[token]] that gets the replica; the other one has the key, or the one that --token names.
         #[arg(long, value_name = "NAME")]
         to: String,
-        /// The security officer's PIN of the token that has the key, in a file of mode 0600; asked for without. The
-        /// officer's word makes the wrap key trusted; the other token needs none.
+        /// PKCS#11: the security officer's PIN of the token that has the key, in a file of mode 0600; asked for without.
+        /// The officer's word makes the wrap key trusted; the other token needs none.
         #[arg(long, value_name = "FILE")]
         so_pin_file: Option<PathBuf>,
+        /// YubiHSM 2: as --administrator-password-file, of the token that gets the replica.
+        #[arg(long, value_name = "FILE")]
+        to_administrator_password_file: Option<PathBuf>,
         #[command(flatten)]
         token: TokenArguments,
     },
@@ -71,18 +75,8 @@ enum Command {
     },
 }
 
-#[derive(Args, Debug)]
-struct TokenArguments {
-    /// The appliance's configuration.
-    #[arg(long, default_value = "/etc/chancery/chancery.toml")]
-    config: PathBuf,
-    /// Which [[token]], where there are more.
-    #[arg(long, value_name = "NAME")]
-    token: Option<String>,
-}
-
 impl Key {
-    pub(super) fn run(self, invocation: &Invocation, report: &Report) -> Result<(), Error> {
+    pub(super) fn run(self, invocation: &Invocation, report: &mut Report) -> Result<(), Error> {
         match self.command {
             Command::Generate { name, algorithm, children, backup, token } => {
                 if children && algorithm != Algorithm::Secp256k1 {
@@ -90,12 +84,13 @@ impl Key {
                     return Err(Error::Argument { argument: "--children", reason });
                 }
                 let protection = if backup { Protection::LeavesWrapped } else { Protection::NeverLeaves };
-                let mut token = token.open(invocation)?;
+                let mut opened = token.open(invocation, report)?;
                 let key = if children {
-                    token::make_parent(&mut token, &name, protection)?
+                    token::make_parent(&mut opened.device, &name, protection)?
                 } else {
-                    token.generate_key(&name, algorithm, protection)?
+                    opened.device.generate_key(&name, algorithm, protection)?
                 };
+                opened.close()?;
                 let with = match (children, backup) {
                     (false, false) => "",
                     (true, false) => " with children",
@@ -109,8 +104,9 @@ impl Key {
                 value["backup"] = backup.into();
                 report.finish(&text, &value);
             }
-            Command::Replicate { name, to, so_pin_file, token } => {
-                let replica = replicate(invocation, &token, &name, &to, so_pin_file.as_deref())?;
+            Command::Replicate { name, to, so_pin_file, to_administrator_password_file, token } => {
+                let files = replicate::Files { so_pin: so_pin_file, to_administrator: to_administrator_password_file };
+                let replica = replicate::replicate(invocation, &token, &name, &to, &files, report)?;
                 let did = if replica.made { "made" } else { "found and proved" };
                 let public_key = hex::encode(replica.public_key.to_bytes());
                 let text = format!("{did} the replica of key \"{name}\" in token \"{to}\", public key {public_key}");
@@ -120,7 +116,9 @@ impl Key {
                 report.finish(&text, &value);
             }
             Command::List { token } => {
-                let mut keys = token.open(invocation)?.list_keys()?;
+                let mut opened = token.open(invocation, report)?;
+                let mut keys = opened.device.list_keys()?;
+                opened.close()?;
                 keys.sort_by(|one, other| one.label.cmp(&other.label));
                 let lines: Vec<String> = keys.iter().map(line).collect();
                 let text = if lines.is_empty() { "the token has no private key".to_owned() } else { lines.join("\n") };
@@ -129,41 +127,6 @@ impl Key {
         }
         Ok(())
     }
-}
-
-impl TokenArguments {
-    fn open(&self, invocation: &Invocation) -> Result<Ceremony, Error> {
-        let config = ApplianceConfig::read(&self.config)?;
-        let token = config.token(self.token.as_deref())?;
-        invocation.ensure(&config.variables(token))?;
-        config.open(token)
-    }
-}
-
-/// Copies the key `name` into the token called `to`, from the one other there is or `arguments` name.
-fn replicate(
-    invocation: &Invocation,
-    arguments: &TokenArguments,
-    name: &KeyLabel,
-    to: &str,
-    so_pin_file: Option<&Path>,
-) -> Result<Replica, Error> {
-    let config = ApplianceConfig::read(&arguments.config)?;
-    let to = config.token(Some(to))?;
-    let from = config.token_beside(to, arguments.token.as_deref())?;
-    invocation.ensure(&config.variables_of_both(from, to)?)?;
-    let user_pin = config.pin(from)?;
-    let mut source = config.open_with(from, &user_pin)?;
-    let listing = source.list_keys()?.into_iter().find(|listing| listing.label == name.as_str());
-    if listing.is_some_and(|listing| !listing.backup) {
-        return Err(Error::MadeWithoutBackup { key: name.clone() });
-    }
-    let mut destination = config.open(to)?;
-    let so_pin = match so_pin_file {
-        Some(path) => secret::read(path)?,
-        None => secret::ask(&format!("security officer's PIN of token \"{}\"", from.name))?,
-    };
-    Ok(source.replicate(name, &so_pin, &user_pin, &mut destination)?)
 }
 
 pub(super) fn described(label: &str, key: &PublicKey) -> Value {

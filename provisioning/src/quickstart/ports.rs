@@ -101,8 +101,7 @@ mod tests {
         let free = choose(&options(directory.path(), Some(0), Some(0))).unwrap();
         let values = crate::templates::Values {
             origin: "x",
-            module: None,
-            token_label: "x",
+            token: None,
             watcher_port: free.watcher,
             monitor_port: free.monitor,
             watcher_key_sha256: "00",

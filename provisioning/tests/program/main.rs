@@ -13,3 +13,4 @@ mod key;
 mod pki;
 mod quickstart;
 mod replicate;
+mod yubihsm;

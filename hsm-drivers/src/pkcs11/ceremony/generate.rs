@@ -10,11 +10,9 @@ use hsm_types::{Algorithm, Digest, KeyLabel, PublicKey, ToSign, Verifier};
 
 use crate::{
     Disposition, Error, Protection,
+    ceremony::PAIRWISE_TEST,
     pkcs11::{curve, failure::call_failed, key, sign, template},
 };
-
-/// Signed once by every new key. As a digest it is plain text, so no transaction hashes to it.
-const PAIRWISE_TEST: &[u8; 32] = b"chancery: pairwise test of a key";
 
 /// `CKA_ID`: long enough that two keys never share one by chance.
 const ID_BYTES: u32 = 16;

@@ -9,20 +9,11 @@ use cryptoki::{
 };
 use hsm_types::{Algorithm, ChainCode, KeyLabel, PublicKey};
 
-use super::{Ceremony, chain_code, generate, wrap_key::WrapKey};
+use super::{Ceremony, Replica, chain_code, generate, wrap_key::WrapKey};
 use crate::{
     Disposition, Error, Pin, Protection,
     pkcs11::{failure::call_failed, key, template},
 };
-
-/// A key that is in both tokens now.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Replica {
-    /// The public key of both.
-    pub public_key: PublicKey,
-    /// Whether this call made it; else it was there, and was proved again.
-    pub made: bool,
-}
 
 /// What of a key is no secret, and must be the same in both tokens.
 struct Original<'a> {

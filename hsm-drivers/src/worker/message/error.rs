@@ -25,6 +25,7 @@ impl Wire for Error {
             Self::WorkerGone { reason } => put_one(to, 11, reason),
             Self::FactoryPassword { token } => put_one(to, 12, token),
             Self::SessionsFull { token } => put_one(to, 13, token),
+            Self::WrapRights { token, rights } => put_two(to, 14, token, rights),
         }
     }
 
@@ -51,6 +52,7 @@ impl Wire for Error {
             11 => Self::WorkerGone { reason: String::decode(from)? },
             12 => Self::FactoryPassword { token: String::decode(from)? },
             13 => Self::SessionsFull { token: String::decode(from)? },
+            14 => Self::WrapRights { token: String::decode(from)?, rights: String::decode(from)? },
             _ => return Err(Malformed("an unknown error")),
         })
     }

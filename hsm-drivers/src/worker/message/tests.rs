@@ -116,6 +116,7 @@ fn every_error_arrives_as_it_was_sent() {
         Error::WrongInput { key: key(), reason: "too long".to_owned() },
         Error::WorkerGone { reason: "gone".to_owned() },
         Error::FactoryPassword { token: token() },
+        Error::WrapRights { token: token(), rights: "export-wrapped".to_owned() },
         Error::SessionsFull { token: token() },
     ];
     for tries_left in [TriesLeft::Unknown, TriesLeft::CountLow, TriesLeft::FinalTry, TriesLeft::Locked] {

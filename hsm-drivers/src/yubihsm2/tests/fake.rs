@@ -134,6 +134,7 @@ fn carry_out(command: &Frame) -> Frame {
             let object_type = if opaque { ObjectType::OPAQUE } else { ObjectType::ASYMMETRIC_KEY };
             ListEntry { id: KEY, object_type, sequence: 0 }.encode().to_vec()
         }
+        Command::GET_OBJECT_INFO if command.data[2] == ObjectType::AUTHENTICATION_KEY.0 => rights().encode(),
         Command::GET_OBJECT_INFO => info().encode(),
         Command::GET_PUBLIC_KEY => [vec![Algorithm::ED25519.0], hex::decode(PUBLIC_KEY).unwrap()].concat(),
         Command::GET_OPAQUE => vec![0xa5; 32],
@@ -159,6 +160,13 @@ pub(super) fn info() -> ObjectInfo {
         label: Label::new(LABEL).unwrap(),
         delegated_capabilities: Capabilities::NONE,
     }
+}
+
+/// Of the authentication key.
+pub(super) fn rights() -> ObjectInfo {
+    let id = 2;
+    let object_type = ObjectType::AUTHENTICATION_KEY;
+    ObjectInfo { id, object_type, origin: Origin::IMPORTED, ..info() }
 }
 
 /// Three entries, the second of a command that nobody knows.
