@@ -112,6 +112,8 @@ pub enum DriverConfig {
         connector: String,
         /// Object id of the authentication key.
         authentication_key: u16,
+        /// PEM file of the maker's certificates that attestations of its keys must lead to, the root last.
+        attestation_ca: Option<PathBuf>,
     },
 }
 

@@ -96,6 +96,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
     let audit = opened.start(&config.state_directory, facts, Arc::clone(&metrics)).map_err(ServeError::Unwritable)?;
     let audit = Arc::new(audit);
     tokens.record_device_logs(Arc::clone(&audit));
+    tokens.empty_device_logs().await;
     tracing::info!(watcher = ?addresses.watcher, monitor = ?addresses.monitor, "listening");
     let operations = Operations::new(config, audit, tokens, freezes, metrics, checkpoints, addresses);
     let operations = Arc::new(operations);

@@ -21,6 +21,7 @@ use crate::{
     metrics::Metrics,
 };
 
+mod attestation;
 mod device_log;
 mod family;
 mod holding;
@@ -31,6 +32,7 @@ mod refused_pin;
 mod supervisor;
 mod token;
 
+pub use attestation::Attestation;
 pub use family::Family;
 pub use line::Held;
 pub use token::{Token, TokenState, Up};
@@ -104,12 +106,11 @@ impl Tokens {
         }
     }
 
-    /// From now on what devices write down by themselves can be recorded; it is read at once.
+    /// From now on what devices write down by themselves is recorded.
     pub fn record_device_logs(&self, audit: Arc<Audit>) {
         let (freezes, metrics) = (Arc::clone(&self.freezes), Arc::clone(&self.metrics));
-        if self.accountant.set(Bookkeeping { audit, freezes, metrics }).is_ok() {
-            self.tokens.values().filter_map(|token| token.worker()).for_each(|up| up.want_device_log());
-        }
+        // It is set once: an appliance has one log.
+        let _ = self.accountant.set(Bookkeeping { audit, freezes, metrics });
     }
 
     /// Records what devices wrote down by themselves up to now.
@@ -150,6 +151,11 @@ impl Tokens {
     pub async fn find(&self, keys: &[KeyLabel]) {
         for token in self.tokens.values() {
             let Some(up) = token.worker() else { continue };
+            // What the device did with a key before it came into the log, in the ceremony that made it, is its past.
+            if let Err(reason) = up.line.empty_log().await {
+                tracing::error!(token = token.name(), reason, "the device's own log could not be emptied");
+                continue;
+            }
             for label in keys {
                 let Some(key) = self.ring.key(label) else { continue };
                 let must_have = key.token == token.name();

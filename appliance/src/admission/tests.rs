@@ -112,6 +112,7 @@ impl World {
                 token: "t".to_owned(),
                 chain_code: None,
                 backup: false,
+                attestation: Vec::new(),
             };
             state.know_key(&entry);
         }

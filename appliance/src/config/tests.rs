@@ -88,7 +88,7 @@ fn the_example_is_read() {
     assert_eq!(main.environment.get("SOFTHSM2_CONF").map(String::as_str), Some("token/softhsm2.conf"));
     assert_eq!(main.secret, SecretSource::File(at("token/pin")));
     let connector = "http://127.0.0.1:12345".to_owned();
-    assert_eq!(yubi.driver, DriverConfig::Yubihsm { connector, authentication_key: 2 });
+    assert_eq!(yubi.driver, DriverConfig::Yubihsm { connector, authentication_key: 2, attestation_ca: None });
     assert_eq!((&yubi.secret, yubi.sessions), (&SecretSource::Credential("yubihsm-password".to_owned()), 4));
 }
 
@@ -232,7 +232,10 @@ fn a_device_is_reached_over_http_or_usb_and_simulated_only_in_development() {
             }
             let tokens = parsed.unwrap_or_else(|mistakes| panic!("{connector}: {mistakes}")).tokens;
             let connector = connector.to_owned();
-            assert_eq!(tokens[1].driver, DriverConfig::Yubihsm { connector, authentication_key: 2 });
+            assert_eq!(
+                tokens[1].driver,
+                DriverConfig::Yubihsm { connector, authentication_key: 2, attestation_ca: None }
+            );
         }
     }
 }

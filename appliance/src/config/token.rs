@@ -41,7 +41,8 @@ fn token(section: &Section<'_>, directory: &Path, profile: Option<Profile>) -> O
                 section.mistake("driver", "write \"pkcs11\" or \"yubihsm\"");
             }
             // Either kind's keys may be meant.
-            section.know(&["module", "label", "serial", "pin", "connector", "authentication_key", "password"]);
+            section.know(&["module", "label", "serial", "pin"]);
+            section.know(&["connector", "authentication_key", "password", "attestation_ca"]);
             None
         }
     };
@@ -96,8 +97,10 @@ fn yubihsm(section: &Section<'_>, directory: &Path, profile: Option<Profile>) ->
     let connector = section.text("connector").filter(|connector| is_connector(section, connector, profile));
     let authentication_key = section.integer("authentication_key", 1..=u64::from(u16::MAX));
     let password = secret(section, "password", directory);
+    let attestation_ca = section.has("attestation_ca").then(|| readable(section, "attestation_ca", directory));
     let authentication_key = u16::try_from(authentication_key?).ok()?;
-    Some((DriverConfig::Yubihsm { connector: connector?, authentication_key }, password?))
+    let attestation_ca = attestation_ca.map_or(Some(None), |read| read.map(Some))?;
+    Some((DriverConfig::Yubihsm { connector: connector?, authentication_key, attestation_ca }, password?))
 }
 
 fn is_connector(section: &Section<'_>, connector: &str, profile: Option<Profile>) -> bool {

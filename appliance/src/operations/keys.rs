@@ -63,5 +63,6 @@ fn key_answer(policy: &Policy, key: &PolicyKey, entry: &KeyEntry) -> KeyAnswer {
         state: "active".to_owned(),
         children: key.children,
         chain_code: entry.chain_code.clone().filter(|_| key.children),
+        attestation: entry.attestation.clone(),
     }
 }

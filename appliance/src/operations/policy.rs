@@ -9,7 +9,7 @@ use crate::{
     config::Profile,
     policy::{Policy, PolicyKey},
     refusal::Refusal,
-    tokens::{Held, Tokens},
+    tokens::{Attestation, Held, Tokens},
 };
 
 impl Operations {
@@ -87,6 +87,7 @@ pub async fn key_entries(tokens: &Tokens, keys: &[&PolicyKey], known: &[KeyEntry
             token,
             chain_code,
             backup: held.protection == Protection::LeavesWrapped,
+            attestation: held.attestation.as_ref().map(Attestation::to_base64).unwrap_or_default(),
         });
     }
     Ok(entries)

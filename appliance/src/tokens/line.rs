@@ -10,6 +10,7 @@ use hsm_types::{Algorithm, ChainCode, KeyLabel, PublicKey};
 use tokio::sync::oneshot;
 
 use super::{
+    attestation::{Attestation, AttestationCa},
     device_log::{self, Accountant, DeviceLog},
     nonsense,
 };
@@ -19,6 +20,8 @@ use super::{
 pub(super) struct Line {
     pub(super) worker: Worker,
     pub(super) device_log: Option<DeviceLog>,
+    serial: String,
+    attestation_ca: Option<AttestationCa>,
 }
 
 /// What a token has under a key's name.
@@ -30,6 +33,8 @@ pub struct Held {
     pub protection: Protection,
     /// What its children are derived with, where it was made with that.
     pub chain_code: Option<ChainCode>,
+    /// The device's word about it, checked; none where the configuration names nobody to believe.
+    pub attestation: Option<Attestation>,
 }
 
 /// For what costs less than many signatures.
@@ -41,11 +46,12 @@ impl Line {
         worker: Worker,
         token: &str,
         serial: &str,
+        attestation_ca: Option<AttestationCa>,
         accountant: &Arc<Accountant>,
     ) -> Result<Self, Error> {
         let log = || DeviceLog::new(token, serial, Arc::clone(accountant));
         let device_log = device_log::is_kept(&worker).await?.then(log);
-        Ok(Self { worker, device_log })
+        Ok(Self { worker, device_log, serial: serial.to_owned(), attestation_ca })
     }
 
     /// Asks, and gives the answer so much time; a worker that needs longer is ended.
@@ -81,7 +87,28 @@ impl Line {
             Algorithm::Secp256k1 => self.chain_code(key).await?,
             Algorithm::P256 | Algorithm::Ed25519 => None,
         };
-        Ok(Held { public_key, protection, chain_code })
+        let mut held = Held { public_key, protection, chain_code, attestation: None };
+        if let Some(ca) = &self.attestation_ca {
+            let attestation = self.attestation(key).await?;
+            ca.check(key, &held, &attestation, &self.serial)?;
+            held.attestation = Some(attestation);
+        }
+        Ok(held)
+    }
+
+    async fn attestation(&self, key: &KeyLabel) -> Result<Attestation, Error> {
+        let about_key = self.ask(Request::Attestation(key.clone()), ANSWER_WITHIN).await?;
+        let about_device = self.ask(Request::AttestationIssuer, ANSWER_WITHIN).await?;
+        match (about_key, about_device) {
+            (Response::Attestation(Some(certificate)), Response::Attestation(Some(device))) => {
+                Ok(Attestation { certificate, device })
+            }
+            (Response::Attestation(_), Response::Attestation(_)) => {
+                let findings = vec!["its device gives no attestation: leave `attestation_ca` out".to_owned()];
+                Err(Error::KeyUnfit { key: key.clone(), findings })
+            }
+            _ => Err(nonsense()),
+        }
     }
 
     async fn chain_code(&self, key: &KeyLabel) -> Result<Option<ChainCode>, Error> {

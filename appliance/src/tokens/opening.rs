@@ -15,6 +15,7 @@ use hsm_types::{KeyLabel, PublicKey, Verifier};
 
 use super::{
     Ring, SELF_TEST_KEY,
+    attestation::AttestationCa,
     device_log::Accountant,
     holding::{self, Holdings},
     line::Line,
@@ -52,12 +53,17 @@ pub(super) async fn open(
     accountant: &Arc<Accountant>,
 ) -> Result<(Up, Duration), Refused> {
     let name = &settings.name;
+    let sealed = |reason| Refused { reason, needs_operator: true };
+    let attestation_ca = match &settings.driver {
+        DriverConfig::Yubihsm { attestation_ca: Some(path), .. } => Some(AttestationCa::read(path).map_err(sealed)?),
+        DriverConfig::Yubihsm { attestation_ca: None, .. } | DriverConfig::Pkcs11 { .. } => None,
+    };
     let (worker, info) = start(config, settings)?;
-    let line = Line::open(worker, name, &info.serial, accountant).await?;
+    let line = Line::open(worker, name, &info.serial, attestation_ca, accountant).await?;
     // The device's own log may be full from before.
     let cannot_empty = |reason| Refused { reason, needs_operator: false };
     line.empty_log().await.map_err(cannot_empty)?;
-    let self_test = reserved(SELF_TEST_KEY).map_err(|reason| Refused { reason, needs_operator: true })?;
+    let self_test = reserved(SELF_TEST_KEY).map_err(sealed)?;
     let self_test_key = line.public_key(&self_test).await?;
     let asked = Instant::now();
     prove(&line, &self_test, &self_test_key).await?;
@@ -84,7 +90,7 @@ fn start(config: &Config, settings: &TokenConfig) -> Result<(Worker, DeviceInfo)
         DriverConfig::Pkcs11 { module, label, serial } => {
             Driver::Pkcs11 { module: module.clone(), label: label.clone(), serial: serial.clone(), pin: secret }
         }
-        DriverConfig::Yubihsm { connector, authentication_key } => {
+        DriverConfig::Yubihsm { connector, authentication_key, .. } => {
             Driver::Yubihsm { connector: connector.clone(), authentication_key: *authentication_key, password: secret }
         }
     };

@@ -103,6 +103,10 @@ pub struct KeyAnswer {
     /// What they are derived with, hexadecimal, where it has children. Whoever has it can link all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain_code: Option<String>,
+    /// What its device attested of it when it came into the log: X.509 certificates in DER, base64, the key's first and
+    /// then the device's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attestation: Vec<String>,
 }
 
 /// Body of `POST /v1/keys/{key}/addresses`.

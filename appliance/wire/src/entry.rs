@@ -138,6 +138,9 @@ pub struct KeyEntry {
     /// Whether it was made with a backup: it may leave its token wrapped under a trusted key, and be in several.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub backup: bool,
+    /// What its device attested of it: X.509 certificates in DER, base64, the key's first and then the device's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attestation: Vec<String>,
 }
 
 /// An allocation of children.

@@ -17,6 +17,7 @@ pub(crate) fn keys_answer(seed: u8) -> KeysAnswer {
             state: "active".to_owned(),
             children: false,
             chain_code: None,
+            attestation: Vec::new(),
         }],
     }
 }

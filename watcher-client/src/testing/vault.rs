@@ -41,6 +41,7 @@ pub(crate) fn vault() -> KeyAnswer {
         state: "active".to_owned(),
         children: true,
         chain_code: Some(chain_code(SEED).to_hex()),
+        attestation: Vec::new(),
     }
 }
 

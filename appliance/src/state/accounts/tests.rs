@@ -5,10 +5,20 @@ use appliance_wire::DeviceLogRecord;
 use super::*;
 
 const SERIAL: &str = "0017000001";
+const OTHER_SERIAL: &str = "0017000002";
 const SIGN_ECDSA: u8 = 0x56;
 
 fn key() -> KeyLabel {
     "btc-hot".parse().unwrap()
+}
+
+/// The accounts of an appliance that knows its device, with nothing signed yet.
+fn accounts() -> Accounts {
+    let mut accounts = Accounts::default();
+    for serial in [SERIAL, OTHER_SERIAL] {
+        accounts.record(&TokenEntry { serial: serial.to_owned(), ..token(Vec::new(), false) }).unwrap();
+    }
+    accounts
 }
 
 /// A device that signs with object 7.
@@ -56,7 +66,7 @@ fn is_suspect(accounts: &Accounts) -> bool {
 
 #[test]
 fn what_was_allowed_is_explained_and_one_more_is_not() {
-    let (mut accounts, mut signer) = (Accounts::default(), Signer::new());
+    let (mut accounts, mut signer) = (accounts(), Signer::new());
     accounts.allow(&key(), 3);
     accounts.record(&token(signer.sign(2), false)).unwrap();
     accounts.record(&token(signer.sign(1), false)).unwrap();
@@ -68,7 +78,7 @@ fn what_was_allowed_is_explained_and_one_more_is_not() {
 
 #[test]
 fn a_gap_makes_every_key_of_the_device_suspect_and_must_be_said() {
-    let (mut accounts, mut signer) = (Accounts::default(), Signer::new());
+    let (mut accounts, mut signer) = (accounts(), Signer::new());
     accounts.allow(&key(), 10);
     accounts.record(&token(signer.sign(1), false)).unwrap();
     signer.sign(1);
@@ -84,7 +94,7 @@ fn a_gap_makes_every_key_of_the_device_suspect_and_must_be_said() {
 
 #[test]
 fn the_end_of_the_freeze_explains_what_was_made_and_no_more() {
-    let (mut accounts, mut signer) = (Accounts::default(), Signer::new());
+    let (mut accounts, mut signer) = (accounts(), Signer::new());
     accounts.record(&token(signer.sign(2), false)).unwrap();
     assert!(is_suspect(&accounts));
     accounts.settle("btc-hot");
@@ -98,10 +108,10 @@ fn the_end_of_the_freeze_explains_what_was_made_and_no_more() {
 
 #[test]
 fn signatures_of_a_key_in_several_devices_are_added_up() {
-    let (mut accounts, mut one, mut other) = (Accounts::default(), Signer::new(), Signer::new());
+    let (mut accounts, mut one, mut other) = (accounts(), Signer::new(), Signer::new());
     accounts.allow(&key(), 2);
     accounts.record(&token(one.sign(1), false)).unwrap();
-    let elsewhere = |entries| TokenEntry { serial: "0017000002".to_owned(), ..token(entries, false) };
+    let elsewhere = |entries| TokenEntry { serial: OTHER_SERIAL.to_owned(), ..token(entries, false) };
     accounts.record(&elsewhere(other.sign(1))).unwrap();
     assert!(!is_suspect(&accounts));
     accounts.record(&elsewhere(other.sign(1))).unwrap();
@@ -126,4 +136,13 @@ fn what_is_no_entry_of_a_device_is_refused() {
         let error = Accounts::default().record(&token(vec![text.to_owned()], false)).unwrap_err();
         assert!(error.contains("no entry of a device log"), "{error}");
     }
+}
+
+#[test]
+fn what_a_device_did_before_it_was_known_is_its_past() {
+    let (mut accounts, mut signer) = (Accounts::default(), Signer::new());
+    accounts.record(&token(signer.sign(3), false)).unwrap();
+    assert_eq!(accounts.of(&key()), Account::default());
+    accounts.record(&token(signer.sign(1), false)).unwrap();
+    assert!(is_suspect(&accounts));
 }

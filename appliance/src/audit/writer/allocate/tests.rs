@@ -58,6 +58,7 @@ async fn addresses_of_the_policy_before_are_not_recorded_under_the_next() {
         token: "t".to_owned(),
         chain_code: Some("07".repeat(32)),
         backup: false,
+        attestation: Vec::new(),
     };
     let children = Family::of(&key).unwrap().children(0..2).unwrap();
     let address = |child: &hsm_types::ChildKey| address_of(&before, &before.keys[0], child.public_key());
