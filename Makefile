@@ -49,7 +49,7 @@ check: ## formatting, and clippy on each crate by itself
 bench: ## signatures a second, end to end, one line a measurement
 	@.ci/prerequisites
 	@export SOFTHSM2_MODULE="$$(.ci/prerequisites --softhsm)"; \
-	exec $(CARGO) bench -p integration-tests --bench end_to_end
+	exec $(CARGO) bench -p integration-tests --bench end_to_end --bench worker
 
 # On the stable compiler: coverage is instrumented all the same, and the code has no unsafe for a sanitizer to watch.
 fuzz: ## each fuzz target for FUZZ_SECONDS (needs `cargo install cargo-fuzz --locked`)

@@ -1,10 +1,7 @@
-//! What the worker process costs: signatures a second by threads in this process, and through a worker with 64 calls
-//! outstanding, on one SoftHSM token. Prints one line a pair, and the median ratio.
-//!
-//! `cargo run -p hsm-drivers --example worker_rate --config profile.dev.opt-level=3`: never with `--release`, in which
-//! the mock among the dev-dependencies does not compile.
+//! `make bench`: what the worker process costs. Signatures a second by threads in one process, and through a worker with
+//! 64 calls outstanding, on one SoftHSM token, in pairs. Prints one line a pair, and the medians.
 
-#![expect(clippy::unwrap_used, reason = "a measurement that cannot go on ends")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a measurement prints, and ends where it fails")]
 
 use std::{
     env, fs,
@@ -57,7 +54,7 @@ fn prepare() -> ExitCode {
 
 fn measure() -> ExitCode {
     let Some(module) = find_softhsm() else {
-        eprintln!("SoftHSM 2 is not installed");
+        println!("worker: not measured, SoftHSM 2 is not installed");
         return ExitCode::FAILURE;
     };
     let key: KeyLabel = "btc-hot".parse().unwrap();
@@ -72,7 +69,7 @@ fn measure() -> ExitCode {
         let (raw, worker) = (threads(&module, &key), worker(&module, &key));
         let (ratio, cpu_ratio) = (worker.per_second / raw.per_second, raw.cpu_us / worker.cpu_us);
         println!(
-            "worker-rate raw_per_second={:.0} worker_per_second={:.0} ratio={ratio:.3} raw_cpu_us={:.0} \
+            "worker-pair raw_per_second={:.0} worker_per_second={:.0} ratio={ratio:.3} raw_cpu_us={:.0} \
              worker_cpu_us={:.0} cpu_ratio={cpu_ratio:.3}",
             raw.per_second, worker.per_second, raw.cpu_us, worker.cpu_us
         );
@@ -80,7 +77,7 @@ fn measure() -> ExitCode {
         cpu_ratios.push(cpu_ratio);
     }
     println!(
-        "worker-rate sessions={SESSIONS} outstanding={OUTSTANDING} median_ratio={:.3} median_cpu_ratio={:.3}",
+        "worker sessions={SESSIONS} outstanding={OUTSTANDING} pairs={PAIRS} median_ratio={:.3} median_cpu_ratio={:.3}",
         median(ratios),
         median(cpu_ratios)
     );
