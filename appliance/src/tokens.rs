@@ -28,6 +28,7 @@ mod holding;
 mod line;
 mod load;
 mod opening;
+mod own_places;
 mod refused_pin;
 mod supervisor;
 mod token;
@@ -309,7 +310,17 @@ impl Tokens {
     /// # Errors
     /// Nothing, or it may not serve.
     pub async fn inspect(&self, token: &str, label: &KeyLabel) -> Result<Held, String> {
-        self.line(token)?.line.inspect(label).await.map_err(|error| error.to_string())
+        let held = self.line(token)?.line.inspect(label).await;
+        held.map_err(|error| {
+            let remedy = if matches!(error, Error::UnknownKey { .. }) {
+                ": make it with `chancery-provision key generate`"
+            } else if matches!(error, Error::KeyUnfit { .. }) {
+                ": make another with `chancery-provision key generate`, and name that one"
+            } else {
+                ""
+            };
+            format!("{error}{remedy}")
+        })
     }
 
     fn line(&self, token: &str) -> Result<Arc<Up>, String> {

@@ -1,9 +1,12 @@
 //! What can go wrong at a device, and what may be done next.
 
+mod login;
+
 use std::time::Duration;
 
 use hsm_types::KeyLabel;
 
+pub use self::login::{Login, TriesLeft};
 use crate::yubihsm2::protocol::SESSION_IDLE_SECONDS;
 
 /// Whether a signature can exist, and whether the device is still good.
@@ -19,40 +22,6 @@ pub enum Disposition {
     Broken,
 }
 
-/// How many tries of the user PIN are left, as far as the flags of `CK_TOKEN_INFO` tell.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum TriesLeft {
-    /// No flag is set, or the device has no such counter.
-    Unknown,
-    /// `CKF_USER_PIN_COUNT_LOW`: a wrong PIN was entered since the last right one.
-    CountLow,
-    /// `CKF_USER_PIN_FINAL_TRY`: one more wrong PIN locks the token.
-    FinalTry,
-    /// `CKF_USER_PIN_LOCKED`.
-    Locked,
-}
-
-impl TriesLeft {
-    /// Completes the sentence "the token ...".
-    fn in_words(self) -> &'static str {
-        match self {
-            Self::Unknown => "does not tell how many tries are left",
-            Self::CountLow => "says that fewer tries are left than at first, not how many",
-            Self::FinalTry => "says that one try is left: another wrong PIN locks it",
-            Self::Locked => "is locked, no try is left",
-        }
-    }
-
-    /// What the operator does about it.
-    fn remedy(self) -> &'static str {
-        match self {
-            Self::Unknown | Self::CountLow => "put the right PIN where the configuration says, then start again",
-            Self::FinalTry => "have the security officer set the PIN anew, or log in once by hand with the right one",
-            Self::Locked => "have the security officer set the PIN anew",
-        }
-    }
-}
-
 /// A failure of a device, its driver or its worker.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -61,20 +30,24 @@ pub enum Error {
     #[error(
         "login to {token}: the PIN was refused; the token {}; it is not tried again: {}",
         tries_left.in_words(),
-        tries_left.remedy()
+        tries_left.remedy(*login)
     )]
     PinRefused {
         /// Which token, in words.
         token: String,
+        /// Whose PIN.
+        login: Login,
         /// What the token said after the refusal.
         tries_left: TriesLeft,
     },
 
     /// The PIN was not tried, since a wrong one would lock the token.
-    #[error("login to {token}: not tried, for the token {}: {}", tries_left.in_words(), tries_left.remedy())]
+    #[error("login to {token}: not tried, for the token {}: {}", tries_left.in_words(), tries_left.remedy(*login))]
     PinNotTried {
         /// Which token, in words.
         token: String,
+        /// Whose PIN.
+        login: Login,
         /// What the token said before any try.
         tries_left: TriesLeft,
     },
@@ -112,8 +85,35 @@ pub enum Error {
         token: String,
     },
 
+    /// A PKCS#11 token gives no further session (`CKR_SESSION_COUNT`).
+    #[error(
+        "opening session {} of {wanted} on {token}: the token gives no more (CKR_SESSION_COUNT): write a smaller \
+         `sessions` for it in the configuration, or end what else holds sessions",
+        opened + 1
+    )]
+    SessionLimit {
+        /// Which token, in words.
+        token: String,
+        /// How many were opened before.
+        opened: usize,
+        /// How many there were to be.
+        wanted: usize,
+    },
+
+    /// The file is no module that this machine could load.
+    #[error("loading PKCS#11 module {module}: {reason}")]
+    ModuleUnfit {
+        /// Its path.
+        module: String,
+        /// Why, and what to do, in words.
+        reason: String,
+    },
+
     /// No slot holds the token looked for.
-    #[error("{token}: not found; the module shows {}", if found.is_empty() { "no token" } else { found })]
+    #[error(
+        "{token}: not found; the module shows {}: plug it in, or write its `label` and `serial` as they are",
+        if found.is_empty() { "no token" } else { found }
+    )]
     TokenNotFound {
         /// Which token, in words.
         token: String,
@@ -122,12 +122,17 @@ pub enum Error {
     },
 
     /// More than one token answers the description.
-    #[error("{token}: {count} tokens are called so: name the serial as well")]
+    #[error(
+        "{token}: {} tokens are called so, with serials {}: name the `serial` of the right one in the configuration; \
+         where serials are the same, one is a copy: take it away",
+        serials.len(),
+        serials.join(", ")
+    )]
     AmbiguousToken {
         /// Which token, in words.
         token: String,
-        /// How many there are.
-        count: usize,
+        /// Their serial numbers.
+        serials: Vec<String>,
     },
 
     /// A token of this label is there already, and initialising another would make the name ambiguous.
@@ -145,7 +150,10 @@ pub enum Error {
     },
 
     /// More than one private key has this label.
-    #[error("key \"{key}\": the device has more than one of this label")]
+    #[error(
+        "key \"{key}\": the device has more than one of this label: find out who made the other, and destroy it or give it \
+         another label"
+    )]
     AmbiguousKey {
         /// The label looked for.
         key: KeyLabel,
@@ -201,12 +209,13 @@ impl Error {
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::PinRefused { .. } => Disposition::Refused,
-            Self::TokenNotFound { .. } | Self::SessionsFull { .. } => Disposition::Broken,
+            Self::TokenNotFound { .. } | Self::SessionsFull { .. } | Self::SessionLimit { .. } => Disposition::Broken,
             Self::WorkerGone { .. } => Disposition::OutcomeUnknown,
             Self::Call { disposition, .. } => *disposition,
             Self::PinNotTried { .. }
             | Self::FactoryPassword { .. }
             | Self::WrapRights { .. }
+            | Self::ModuleUnfit { .. }
             | Self::AmbiguousToken { .. }
             | Self::TokenExists { .. }
             | Self::UnknownKey { .. }
@@ -225,6 +234,7 @@ impl Error {
             | Self::PinNotTried { .. }
             | Self::FactoryPassword { .. }
             | Self::WrapRights { .. }
+            | Self::ModuleUnfit { .. }
             | Self::AmbiguousToken { .. }
             | Self::TokenExists { .. }
             | Self::AmbiguousKey { .. }
@@ -232,6 +242,7 @@ impl Error {
             | Self::KeyUnfit { .. } => true,
             Self::TokenNotFound { .. }
             | Self::SessionsFull { .. }
+            | Self::SessionLimit { .. }
             | Self::UnknownKey { .. }
             | Self::WrongInput { .. }
             | Self::Call { .. }
@@ -257,13 +268,30 @@ mod tests {
 
     #[test]
     fn a_refused_pin_says_what_is_left_and_what_to_do() {
-        let refused = |tries_left| Error::PinRefused { token: "token \"t\"".to_owned(), tries_left }.to_string();
+        let refused = |login, tries_left| Error::PinRefused { token: "token \"t\"".to_owned(), login, tries_left };
         assert_eq!(
-            refused(TriesLeft::CountLow),
+            refused(Login::User, TriesLeft::CountLow).to_string(),
             "login to token \"t\": the PIN was refused; the token says that fewer tries are left than at first, not \
              how many; it is not tried again: put the right PIN where the configuration says, then start again"
         );
-        assert!(refused(TriesLeft::Locked).contains("no try is left"));
+        let locked = |login| refused(login, TriesLeft::Locked).to_string();
+        assert!(
+            locked(Login::User)
+                .ends_with("no try is left; it is not tried again: have the security officer set the PIN anew")
+        );
+        assert!(!locked(Login::SecurityOfficer).contains("have the security officer"));
+        assert!(locked(Login::SecurityOfficer).contains("maker's reset"));
+    }
+
+    #[test]
+    fn tokens_of_one_name_are_told_by_their_serials() {
+        let serials = vec!["0a".to_owned(), "0a".to_owned()];
+        let error = Error::AmbiguousToken { token: "token \"t\" with serial 0a".to_owned(), serials }.to_string();
+        assert!(
+            error.starts_with("token \"t\" with serial 0a: 2 tokens are called so, with serials 0a, 0a: "),
+            "{error}"
+        );
+        assert!(error.ends_with("where serials are the same, one is a copy: take it away"), "{error}");
     }
 
     #[test]

@@ -20,5 +20,5 @@ pub mod yubihsm2;
 pub use device::{
     BrokenChain, Device, DeviceInfo, DeviceLog, DeviceLogEntry, DeviceLogPage, Protection, entries_after, verify_chain,
 };
-pub use error::{Disposition, Error, TriesLeft};
+pub use error::{Disposition, Error, Login, TriesLeft};
 pub use pin::Pin;

@@ -5,6 +5,7 @@
 
 mod answers;
 mod batch;
+mod confine;
 mod frame;
 mod message;
 mod outstanding;
@@ -30,6 +31,15 @@ pub struct Opening {
     pub driver: Driver,
     /// Sessions, each with a thread of its own. A YubiHSM works serially and is given one, whatever stands here.
     pub sessions: usize,
+    /// What the worker can neither read nor write from before the device's module is loaded: absolute paths.
+    pub forbidden: Vec<PathBuf>,
+}
+
+/// What a worker says once it is open.
+#[derive(Debug)]
+struct Opened {
+    info: DeviceInfo,
+    caveats: Vec<String>,
 }
 
 /// Which device, by which driver.

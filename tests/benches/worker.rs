@@ -138,7 +138,7 @@ fn worker(module: &Path, key: &KeyLabel) -> Rate {
     let mut command = Command::new(env::current_exe().unwrap());
     command.arg("token-worker");
     let driver = Driver::Pkcs11 { module: module.to_owned(), label: "rate".to_owned(), serial: None, pin: pin() };
-    let opening = Opening { driver, sessions: SESSIONS };
+    let opening = Opening { driver, sessions: SESSIONS, forbidden: Vec::new() };
     let (worker, _) = Worker::start(command, opening, Duration::from_secs(30)).unwrap();
 
     let (answered, answers) = mpsc::channel();

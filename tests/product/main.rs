@@ -11,6 +11,7 @@ use libtest_mimic::{Arguments, Trial};
 
 mod bad_evidence;
 mod bad_input;
+mod bad_token;
 mod certificates;
 mod children;
 mod crash;
@@ -38,6 +39,7 @@ mod token_gone;
 mod verified;
 mod watcher_cli;
 mod withdrawals;
+mod worker_privileges;
 
 fn main() -> ExitCode {
     if let Some(code) = harness::program() {
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
     let trials: Vec<Trial> = [
         bad_evidence::trials(),
         bad_input::trials(),
+        bad_token::trials(),
         certificates::trials(),
         children::trials(),
         crash::trials(),
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         verified::trials(),
         watcher_cli::trials(),
         withdrawals::trials(),
+        worker_privileges::trials(),
     ]
     .into_iter()
     .flatten()

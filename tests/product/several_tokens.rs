@@ -17,7 +17,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// An installation whose token there is twice: `main`, and a copy with other worker, module and directory.
-fn twins() -> Installation {
+pub(crate) fn twins() -> Installation {
     let installation = Installation::new();
     copy(&installation.path("token"), &installation.path("copy"));
     let conf = fs::read_to_string(installation.path("copy/softhsm2.conf")).unwrap();

@@ -51,6 +51,9 @@ fn show(status: &Value) {
         for key in token["unfit_keys"].as_array().into_iter().flatten() {
             line("", format!("unfit: {}", text(key)));
         }
+        for caveat in token["worker_caveats"].as_array().into_iter().flatten() {
+            line("", format!("its worker has more rights than it should: {}", text(caveat)));
+        }
     }
     let frozen = status["frozen"].as_array().cloned().unwrap_or_default();
     if frozen.is_empty() {

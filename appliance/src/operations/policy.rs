@@ -115,7 +115,7 @@ async fn find(tokens: &Tokens, key: &KeyLabel) -> Result<(String, Held), String>
             Err(reason) => reasons.push(reason),
         }
     }
-    Err(format!("key {key} cannot be used: {}; make it with `chancery-provision key generate`", reasons.join("; ")))
+    Err(format!("key {key} cannot be used: {}", reasons.join("; ")))
 }
 
 fn malformed(detail: String) -> Refusal {

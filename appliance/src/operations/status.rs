@@ -29,6 +29,8 @@ pub struct TokenStatus {
     pub worker: Option<u32>,
     /// Keys it may not serve with, and why.
     pub unfit_keys: Vec<String>,
+    /// Rights its worker has and should not, each a clause.
+    pub worker_caveats: Vec<String>,
 }
 
 /// Where the listeners really are: a configured port 0 is any free one.
@@ -107,6 +109,7 @@ fn token_status(name: &str, state: &TokenState) -> TokenStatus {
         serial: None,
         worker: None,
         unfit_keys: Vec::new(),
+        worker_caveats: Vec::new(),
     };
     match state {
         TokenState::Opening => blank("opening", None),
@@ -117,6 +120,7 @@ fn token_status(name: &str, state: &TokenState) -> TokenStatus {
             serial: Some(up.info.serial.clone()),
             worker: Some(up.pid()),
             unfit_keys: up.unfit().iter().map(|(key, reason)| format!("{key}: {reason}")).collect(),
+            worker_caveats: up.caveats().to_vec(),
             ..blank("up", None)
         },
     }

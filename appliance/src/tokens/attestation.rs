@@ -11,15 +11,15 @@ use hsm_drivers::{
     },
 };
 use hsm_types::KeyLabel;
-use rustls::pki_types::{CertificateDer, pem::PemObject};
+use x509_cert::{Certificate, der::Encode};
 
 use super::line::Held;
 
 /// Certificates of a maker of devices: between those of the devices and the root, then the root, which is trusted.
 #[derive(Debug)]
 pub(super) struct AttestationCa {
-    between: Vec<CertificateDer<'static>>,
-    root: CertificateDer<'static>,
+    between: Vec<Vec<u8>>,
+    root: Vec<u8>,
 }
 
 /// A key's certificate, and that of the device that made it, in DER.
@@ -44,7 +44,9 @@ impl AttestationCa {
     /// It cannot be read, or holds no certificate.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
         let failed = |reason: &dyn std::fmt::Display| format!("attestation_ca {}: {reason}", path.display());
-        let certificates = CertificateDer::pem_file_iter(path).map_err(|error| failed(&error))?;
+        let pem = std::fs::read(path).map_err(|error| failed(&error))?;
+        let certificates = Certificate::load_pem_chain(&pem).map_err(|error| failed(&error))?;
+        let certificates = certificates.iter().map(Certificate::to_der);
         let mut between = certificates.collect::<Result<Vec<_>, _>>().map_err(|error| failed(&error))?;
         let root = between.pop().ok_or_else(|| failed(&"there is no certificate in it"))?;
         Ok(Self { between, root })
@@ -61,7 +63,7 @@ impl AttestationCa {
         attestation: &Attestation,
         serial: &str,
     ) -> Result<(), Error> {
-        let between = self.between.iter().map(|certificate| certificate.as_ref());
+        let between = self.between.iter().map(Vec::as_slice);
         let issuers: Vec<&[u8]> = std::iter::once(attestation.device.as_slice()).chain(between).collect();
         let findings = match attestation::verify(&attestation.certificate, &issuers, &self.root) {
             Ok(attested) => deviations(&attested, held, serial),

@@ -82,7 +82,10 @@ impl Family {
     ) -> Option<String> {
         let pinned = self.verifier.public_key();
         if public_key != pinned {
-            return Some(format!("the log pins public key {pinned}, the token now has {public_key}"));
+            return Some(format!(
+                "the log pins public key {pinned}, the token now has {public_key}: put back the token that the log means, \
+                 or restore it from its backup"
+            ));
         }
         match (self.protection, protection) {
             (Protection::NeverLeaves, Protection::LeavesWrapped) => {

@@ -19,6 +19,10 @@ pub(super) async fn look(line: &Line, key: &KeyLabel, family: &Family, must_have
     let fit = match line.inspect(key).await {
         Ok(held) => judge(&held, family),
         Err(Error::UnknownKey { .. }) if !must_have => return None,
+        Err(error @ Error::UnknownKey { .. }) => Err(format!(
+            "{error}: it was deleted, or another token is in the place of the one that holds it; put that one back"
+        )),
+        Err(error @ Error::KeyUnfit { .. }) => Err(format!("{error}: find out who changed it")),
         Err(error) => Err(error.to_string()),
     };
     match fit {

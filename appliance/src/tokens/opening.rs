@@ -20,6 +20,7 @@ use super::{
     holding::{self, Holdings},
     line::Line,
     nonsense,
+    own_places::own_places,
     refused_pin::RefusedPin,
     reserved, self_test_input,
     token::Up,
@@ -36,11 +37,14 @@ const SIGN_DEADLINE: Duration = Duration::from_secs(20);
 pub(super) struct Refused {
     pub(super) reason: String,
     pub(super) needs_operator: bool,
+    /// How long nothing can change, where that is known.
+    pub(super) retry_after: Option<Duration>,
 }
 
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
-        Self { reason: error.to_string(), needs_operator: error.needs_operator() }
+        let (needs_operator, retry_after) = (error.needs_operator(), error.retry_after());
+        Self { reason: error.to_string(), needs_operator, retry_after }
     }
 }
 
@@ -53,7 +57,7 @@ pub(super) async fn open(
     accountant: &Arc<Accountant>,
 ) -> Result<(Up, Duration), Refused> {
     let name = &settings.name;
-    let sealed = |reason| Refused { reason, needs_operator: true };
+    let sealed = |reason| Refused { reason, needs_operator: true, retry_after: None };
     let attestation_ca = match &settings.driver {
         DriverConfig::Yubihsm { attestation_ca: Some(path), .. } => Some(AttestationCa::read(path).map_err(sealed)?),
         DriverConfig::Yubihsm { attestation_ca: None, .. } | DriverConfig::Pkcs11 { .. } => None,
@@ -61,7 +65,7 @@ pub(super) async fn open(
     let (worker, info) = start(config, settings)?;
     let line = Line::open(worker, name, &info.serial, attestation_ca, accountant).await?;
     // The device's own log may be full from before.
-    let cannot_empty = |reason| Refused { reason, needs_operator: false };
+    let cannot_empty = |reason| Refused { reason, needs_operator: false, retry_after: None };
     line.empty_log().await.map_err(cannot_empty)?;
     let self_test = reserved(SELF_TEST_KEY).map_err(sealed)?;
     let self_test_key = line.public_key(&self_test).await?;
@@ -82,7 +86,7 @@ pub(super) async fn open(
 }
 
 fn start(config: &Config, settings: &TokenConfig) -> Result<(Worker, DeviceInfo), Refused> {
-    let sealed = |reason: String| Refused { reason, needs_operator: true };
+    let sealed = |reason: String| Refused { reason, needs_operator: true, retry_after: None };
     let refused = RefusedPin::of(config, settings);
     refused.check().map_err(sealed)?;
     let secret = settings.secret.read(&settings.name).map_err(|error| sealed(chain(&error)))?;
@@ -94,7 +98,7 @@ fn start(config: &Config, settings: &TokenConfig) -> Result<(Worker, DeviceInfo)
             Driver::Yubihsm { connector: connector.clone(), authentication_key: *authentication_key, password: secret }
         }
     };
-    let opening = Opening { driver, sessions: settings.sessions };
+    let opening = Opening { driver, sessions: settings.sessions, forbidden: own_places(config) };
     let started = Worker::start(command(config, settings)?, opening, OPEN_DEADLINE);
     if let Err(Error::PinRefused { .. }) = &started {
         refused.remember();
@@ -104,8 +108,11 @@ fn start(config: &Config, settings: &TokenConfig) -> Result<(Worker, DeviceInfo)
 
 /// This program again, as the worker, with the token's environment and no other.
 fn command(config: &Config, settings: &TokenConfig) -> Result<Command, Refused> {
-    let program = std::env::current_exe()
-        .map_err(|error| Refused { reason: format!("finding this program: {error}"), needs_operator: false })?;
+    let program = std::env::current_exe().map_err(|error| Refused {
+        reason: format!("finding this program: {error}"),
+        needs_operator: false,
+        retry_after: None,
+    })?;
     let mut command = Command::new(program);
     command.arg0("chancery").arg("token-worker").env_clear().envs(&settings.environment);
     // Relative paths in a config are relative to it, also those the module reads from its environment.
@@ -124,5 +131,6 @@ async fn prove(line: &Line, label: &KeyLabel, public_key: &PublicKey) -> Result<
     Verifier::new(public_key.clone()).verify(&input, signature).map(|_| ()).map_err(|error| Refused {
         reason: format!("its self-test signature is wrong: {error}"),
         needs_operator: false,
+        retry_after: None,
     })
 }

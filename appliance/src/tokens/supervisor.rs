@@ -8,7 +8,7 @@ use super::{
     Ring,
     device_log::Accountant,
     opening::{self, Refused},
-    token::{Token, TokenState},
+    token::{Token, TokenState, Up},
 };
 use crate::config::{Config, TokenConfig};
 
@@ -44,12 +44,14 @@ fn supervise(
     accountant: &Arc<Accountant>,
 ) {
     let mut pause = FIRST_PAUSE;
+    let mut caveats = Vec::new();
     loop {
         match runtime.block_on(opening::open(config, settings, ring, accountant)) {
             Ok((up, signature_took)) => {
                 let up = Arc::new(up);
                 token.load.begin_at(signature_took);
                 tracing::info!(token = token.name(), serial = up.info.serial, "the token is open");
+                tell_caveats(&mut caveats, &up, token);
                 token.set(TokenState::Up(Arc::clone(&up)));
                 pause = FIRST_PAUSE;
                 let reading = runtime.spawn(Arc::clone(&up).keep_device_log());
@@ -58,17 +60,28 @@ fn supervise(
                 tracing::warn!(token = token.name(), reason, "the token's worker ended");
                 token.set(TokenState::Down { reason });
             }
-            Err(Refused { reason, needs_operator: true }) => {
+            Err(Refused { reason, needs_operator: true, .. }) => {
                 tracing::error!(token = token.name(), reason, "the token is left alone until an operator acts");
                 return token.set(TokenState::Sealed { reason });
             }
-            Err(Refused { reason, needs_operator: false }) => {
+            Err(Refused { reason, needs_operator: false, retry_after }) => {
                 tracing::warn!(token = token.name(), reason, "the token does not open");
                 token.set(TokenState::Down { reason });
                 pause = (pause * 2).min(LONGEST_PAUSE);
+                thread::sleep(retry_after.unwrap_or_default().saturating_sub(pause));
             }
         }
         thread::sleep(pause + jitter(pause));
+    }
+}
+
+/// Once, and again where they change: a worker is started many times a year.
+fn tell_caveats(told: &mut Vec<String>, up: &Up, token: &Token) {
+    if up.caveats() != told.as_slice() {
+        *told = up.caveats().to_vec();
+        for caveat in told {
+            tracing::warn!(token = token.name(), caveat, "the token's worker has more rights than it should");
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     failure::{call_failed, code_name},
     module,
 };
-use crate::{DeviceInfo, Disposition, Error, Pin, TriesLeft};
+use crate::{DeviceInfo, Disposition, Error, Login, Pin, TriesLeft};
 
 /// One token of a loaded module.
 #[derive(Clone, Debug)]
@@ -38,19 +38,31 @@ impl Token {
             Some(serial) => format!("token \"{label}\" with serial {serial}"),
         };
         let tokens = list(&context)?;
-        let mut fitting = tokens
-            .iter()
-            .filter(|(_, info)| info.label() == label && serial.is_none_or(|serial| info.serial_number() == serial));
-        match (fitting.next(), fitting.count()) {
-            (Some((slot, _)), 0) => Ok(Self { context, slot: *slot, name }),
-            (Some(_), others) => Err(Error::AmbiguousToken { token: name, count: others + 1 }),
-            (None, _) => {
+        let fits =
+            |info: &TokenInfo| info.label() == label && serial.is_none_or(|serial| info.serial_number() == serial);
+        let fitting: Vec<_> = tokens.iter().filter(|(_, info)| fits(info)).collect();
+        match fitting[..] {
+            [(slot, _)] => Ok(Self { context, slot: *slot, name }),
+            [_, _, ..] => {
+                let serials = fitting.iter().map(|(_, info)| info.serial_number().to_owned()).collect();
+                Err(Error::AmbiguousToken { token: name, serials })
+            }
+            [] => {
                 let found = tokens
                     .iter()
                     .map(|(_, info)| format!("token \"{}\" with serial {}", info.label(), info.serial_number()));
                 Err(Error::TokenNotFound { token: name, found: found.collect::<Vec<_>>().join(", ") })
             }
         }
+    }
+
+    /// `wanted` sessions, and at least one, each as [`log_in`](Self::log_in) gives it.
+    ///
+    /// # Errors
+    /// As `log_in`; [`Error::SessionLimit`] where the token gives fewer.
+    pub fn open_sessions(&self, pin: &Pin, wanted: usize) -> Result<Vec<Pkcs11Device>, Error> {
+        let wanted = wanted.max(1);
+        (0..wanted).map(|opened| self.open_session(pin, opened, wanted)).collect()
     }
 
     /// A read-only session with the user logged in.
@@ -60,7 +72,16 @@ impl Token {
     /// # Errors
     /// [`Error::PinRefused`]; [`Error::PinNotTried`] where a wrong PIN would lock the token.
     pub fn log_in(&self, pin: &Pin) -> Result<Pkcs11Device, Error> {
-        let session = self.context.open_ro_session(self.slot).map_err(|error| self.failed(error))?;
+        self.open_session(pin, 0, 1)
+    }
+
+    fn open_session(&self, pin: &Pin, opened: usize, wanted: usize) -> Result<Pkcs11Device, Error> {
+        let session = match self.context.open_ro_session(self.slot) {
+            Err(CryptokiError::Pkcs11(RvError::SessionCount, _)) => {
+                return Err(Error::SessionLimit { token: self.name.clone(), opened, wanted });
+            }
+            opened => opened.map_err(|error| self.failed(error))?,
+        };
         self.log_in_session(&session, pin)?;
         Ok(Pkcs11Device::new(self.clone(), session))
     }
@@ -69,30 +90,34 @@ impl Token {
         if self.is_logged_in(session)? {
             return Ok(());
         }
-        self.try_pin(session, UserType::User, &self.name, pin)
+        self.try_pin(session, Login::User, &self.name, pin)
     }
 
     /// Logs the security officer in; nobody may be logged in.
     #[cfg(feature = "ceremony")]
     pub(super) fn log_in_officer(&self, session: &Session, so_pin: &Pin) -> Result<(), Error> {
-        self.try_pin(session, UserType::So, &format!("{} as its security officer", self.name), so_pin)
+        self.try_pin(session, Login::SecurityOfficer, &format!("{} as its security officer", self.name), so_pin)
     }
 
     /// `name` says in words who logs in where.
-    fn try_pin(&self, session: &Session, user: UserType, name: &str, pin: &Pin) -> Result<(), Error> {
-        let tries_left = self.tries_left(user)?;
+    fn try_pin(&self, session: &Session, login: Login, name: &str, pin: &Pin) -> Result<(), Error> {
+        let tries_left = self.tries_left(login)?;
         if matches!(tries_left, TriesLeft::FinalTry | TriesLeft::Locked) {
-            return Err(Error::PinNotTried { token: name.to_owned(), tries_left });
+            return Err(Error::PinNotTried { token: name.to_owned(), login, tries_left });
         }
+        let user = match login {
+            Login::User => UserType::User,
+            Login::SecurityOfficer => UserType::So,
+        };
         match session.login(user, Some(&auth_pin(pin))) {
             Ok(()) | Err(CryptokiError::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
             Err(CryptokiError::Pkcs11(code, _)) if refuses_pin(code) => {
                 // What the flags say now is what counts; a token that does not answer is told by its code alone.
                 let by_code = if code == RvError::PinLocked { TriesLeft::Locked } else { TriesLeft::Unknown };
                 let tries_left =
-                    self.tries_left(user).ok().filter(|told| *told != TriesLeft::Unknown).unwrap_or(by_code);
+                    self.tries_left(login).ok().filter(|told| *told != TriesLeft::Unknown).unwrap_or(by_code);
                 let token = format!("{name} ({})", code_name(code));
-                Err(Error::PinRefused { token, tries_left })
+                Err(Error::PinRefused { token, login, tries_left })
             }
             Err(error) => Err(self.failed(error)),
         }
@@ -146,12 +171,11 @@ impl Token {
         self.context.get_token_info(self.slot).map_err(|error| self.failed(error))
     }
 
-    fn tries_left(&self, user: UserType) -> Result<TriesLeft, Error> {
+    fn tries_left(&self, login: Login) -> Result<TriesLeft, Error> {
         let info = self.token_info()?;
-        let (locked, final_try, count_low) = if matches!(user, UserType::So) {
-            (info.so_pin_locked(), info.so_pin_final_try(), info.so_pin_count_low())
-        } else {
-            (info.user_pin_locked(), info.user_pin_final_try(), info.user_pin_count_low())
+        let (locked, final_try, count_low) = match login {
+            Login::SecurityOfficer => (info.so_pin_locked(), info.so_pin_final_try(), info.so_pin_count_low()),
+            Login::User => (info.user_pin_locked(), info.user_pin_final_try(), info.user_pin_count_low()),
         };
         Ok(if locked {
             TriesLeft::Locked

@@ -12,13 +12,13 @@ use std::{
 use hsm_types::{Algorithm, ChainCode, Digest, KeyLabel, PublicKey, RawSignature, ToSign};
 
 use super::{
-    Driver, Opening, Request, Response,
+    Driver, Opened, Opening, Request, Response,
     wire::{Bytes, Malformed, Wire, put_counted},
 };
 use crate::{DeviceInfo, Pin, Protection};
 
 /// Begins an [`Opening`]: tells a worker's socket from anything else, and this version from others.
-const MAGIC: [u8; 4] = *b"HSM1";
+const MAGIC: [u8; 4] = *b"HSM2";
 
 /// The most signatures one request may want.
 pub(super) const MOST_INPUTS: usize = 1024;
@@ -26,12 +26,14 @@ pub(super) const MOST_INPUTS: usize = 1024;
 impl Opening {
     /// At least as many bytes as its frame has.
     pub(super) fn capacity(&self) -> usize {
-        64 + match &self.driver {
-            Driver::Pkcs11 { module, label, serial, pin } => {
-                module.as_os_str().len() + label.len() + serial.as_ref().map_or(0, String::len) + pin.expose().len()
+        let forbidden: usize = self.forbidden.iter().map(|path| size_of::<u32>() + path.as_os_str().len()).sum();
+        64 + forbidden
+            + match &self.driver {
+                Driver::Pkcs11 { module, label, serial, pin } => {
+                    module.as_os_str().len() + label.len() + serial.as_ref().map_or(0, String::len) + pin.expose().len()
+                }
+                Driver::Yubihsm { connector, password, .. } => connector.len() + password.expose().len(),
             }
-            Driver::Yubihsm { connector, password, .. } => connector.len() + password.expose().len(),
-        }
     }
 }
 
@@ -39,6 +41,7 @@ impl Wire for Opening {
     fn encode(&self, to: &mut Vec<u8>) {
         to.extend_from_slice(&MAGIC);
         (self.sessions as u64).encode(to);
+        self.forbidden.encode(to);
         self.driver.encode(to);
     }
 
@@ -47,7 +50,28 @@ impl Wire for Opening {
             return Err(Malformed("it does not begin like the opening of a worker of this version"));
         }
         let sessions = usize::try_from(u64::decode(from)?).map_err(|_| Malformed("too many sessions"))?;
-        Ok(Self { sessions, driver: Driver::decode(from)? })
+        Ok(Self { sessions, forbidden: Vec::decode(from)?, driver: Driver::decode(from)? })
+    }
+}
+
+impl Wire for Opened {
+    fn encode(&self, to: &mut Vec<u8>) {
+        self.info.encode(to);
+        self.caveats.encode(to);
+    }
+
+    fn decode(from: &mut Bytes<'_>) -> Result<Self, Malformed> {
+        Ok(Self { info: DeviceInfo::decode(from)?, caveats: Vec::decode(from)? })
+    }
+}
+
+impl Wire for PathBuf {
+    fn encode(&self, to: &mut Vec<u8>) {
+        put_counted(to, self.as_os_str().as_bytes());
+    }
+
+    fn decode(from: &mut Bytes<'_>) -> Result<Self, Malformed> {
+        Ok(Self::from(OsString::from_vec(from.take_counted()?.to_vec())))
     }
 }
 
@@ -56,7 +80,7 @@ impl Wire for Driver {
         match self {
             Self::Pkcs11 { module, label, serial, pin } => {
                 to.push(0);
-                put_counted(to, module.as_os_str().as_bytes());
+                module.encode(to);
                 label.encode(to);
                 serial.encode(to);
                 put_counted(to, pin.expose().as_bytes());
@@ -73,7 +97,7 @@ impl Wire for Driver {
     fn decode(from: &mut Bytes<'_>) -> Result<Self, Malformed> {
         match from.take_tag()? {
             0 => Ok(Self::Pkcs11 {
-                module: PathBuf::from(OsString::from_vec(from.take_counted()?.to_vec())),
+                module: PathBuf::decode(from)?,
                 label: String::decode(from)?,
                 serial: Option::decode(from)?,
                 pin: Pin::new(String::decode(from)?),

@@ -22,12 +22,13 @@ use self::{
     checked::{Expected, encode},
     threads::{read_answers, write_frames},
 };
-use super::{Opening, Request, Response, frame, outstanding::Outstanding, process::Process, wire::Bytes};
+use super::{Opened, Opening, Request, Response, frame, outstanding::Outstanding, process::Process, wire::Bytes};
 use crate::{DeviceInfo, Disposition, Error};
 
 /// One child process with one token. Dropping it ends and reaps the child.
 pub struct Worker {
     process: Arc<Process>,
+    caveats: Vec<String>,
     socket: UnixStream,
     outstanding: Arc<Outstanding>,
     outgoing: mpsc::Sender<Vec<u8>>,
@@ -39,7 +40,8 @@ impl Worker {
     /// Spawns `command`, sends it the opening, and waits until its token is open.
     ///
     /// Program, arguments and environment of `command` are the caller's; its stdin becomes the worker's socket. The
-    /// child must call [`serve`](super::serve()).
+    /// child must call [`serve`](super::serve()). It is killed when the thread that called this ends, and so with its
+    /// process: Linux counts the thread as the parent.
     ///
     /// # Errors
     /// What the child reports (the PIN was tried at most once), or that it ended, or did not open within `deadline`.
@@ -53,10 +55,10 @@ impl Worker {
         drop(command);
 
         let process = Arc::new(Process::new(child));
-        let info = open(&socket, &process, opening, Instant::now() + deadline);
-        let worker = info.and_then(|info| {
-            let worker = Self::run(socket, Arc::clone(&process)).map_err(|error| cannot_start(&program, &error))?;
-            Ok((worker, info))
+        let opened = open(&socket, &process, opening, Instant::now() + deadline);
+        let worker = opened.and_then(|Opened { info, caveats }| {
+            let worker = Self::run(socket, Arc::clone(&process), caveats);
+            Ok((worker.map_err(|error| cannot_start(&program, &error))?, info))
         });
         if worker.is_err() {
             process.end(Duration::ZERO);
@@ -64,7 +66,7 @@ impl Worker {
         worker
     }
 
-    fn run(socket: UnixStream, process: Arc<Process>) -> io::Result<Self> {
+    fn run(socket: UnixStream, process: Arc<Process>, caveats: Vec<String>) -> io::Result<Self> {
         let outstanding = Arc::new(Outstanding::new());
         let (outgoing, queued) = mpsc::channel();
         let (reading, writing) = (socket.try_clone()?, socket.try_clone()?);
@@ -75,7 +77,8 @@ impl Worker {
         let reader = thread::Builder::new()
             .name(format!("worker-{}-reader", process.pid()))
             .spawn(move || read_answers(reading, &answered, &reaped))?;
-        Ok(Self { process, socket, outstanding, outgoing, next_id: AtomicU64::new(0), reader: Some(reader) })
+        let (next_id, reader) = (AtomicU64::new(0), Some(reader));
+        Ok(Self { process, caveats, socket, outstanding, outgoing, next_id, reader })
     }
 
     /// Queues the request. `answer` is called exactly once, on the worker's reader thread, or on this one where the
@@ -111,6 +114,13 @@ impl Worker {
         self.process.kill();
     }
 
+    /// What of its confinement this kernel, or the way the appliance was started, did not allow: each a clause. Where
+    /// the list is not empty, tell people.
+    #[must_use]
+    pub fn caveats(&self) -> &[String] {
+        &self.caveats
+    }
+
     /// Process id of the child.
     #[must_use]
     pub fn pid(&self) -> u32 {
@@ -137,7 +147,7 @@ impl fmt::Debug for Worker {
 }
 
 /// Sends the opening and reads its answer.
-fn open(socket: &UnixStream, process: &Process, opening: Opening, deadline: Instant) -> Result<DeviceInfo, Error> {
+fn open(socket: &UnixStream, process: &Process, opening: Opening, deadline: Instant) -> Result<Opened, Error> {
     let failed = |cause: String| Error::Call {
         attempted: "opening of the token worker".to_owned(),
         cause,
@@ -159,7 +169,7 @@ fn open(socket: &UnixStream, process: &Process, opening: Opening, deadline: Inst
         Err(error) => return Err(failed(error.to_string())),
     };
     socket.set_read_timeout(None).map_err(|error| failed(error.to_string()))?;
-    Bytes::decode_all::<Result<DeviceInfo, Error>>(&content).map_err(|malformed| failed(malformed.to_string()))?
+    Bytes::decode_all::<Result<Opened, Error>>(&content).map_err(|malformed| failed(malformed.to_string()))?
 }
 
 fn cannot_start(program: &str, error: &io::Error) -> Error {

@@ -8,8 +8,9 @@ use std::{
 };
 
 use super::{
-    Driver, Opening, Request,
+    Driver, Opened, Opening, Request,
     answers::Answers,
+    confine::{confine, give_up_privileges},
     frame,
     pool::Pool,
     wire::{Bytes, Numbered},
@@ -36,16 +37,17 @@ fn run() -> Result<ExitCode, String> {
     let mut socket = stdin_socket().map_err(|error| {
         format!("stdin is not a socket ({error}): it is started by the appliance for each token, not by hand")
     })?;
+    give_up_privileges(&socket)?;
     // Unbuffered, so that the PIN is in no buffer but the frame's own, which is wiped.
     let content = frame::read(&mut socket).map_err(|error| format!("reading the opening: {error}"))?;
     let content = content.ok_or("closed before the opening")?;
     let opening: Opening = Bytes::decode_all(&content).map_err(|malformed| malformed.to_string())?;
     drop(content);
 
-    let opened = open(&opening);
+    let opened = confine(&opening.forbidden).and_then(|caveats| Ok((open(&opening)?, caveats)));
     drop(opening);
     let (devices, answer) = match opened {
-        Ok((devices, info)) => (Some(devices), Ok(info)),
+        Ok(((devices, info), caveats)) => (Some(devices), Ok(Opened { info, caveats })),
         Err(error) => (None, Err(error)),
     };
     let exit = if answer.as_ref().is_err_and(Error::needs_operator) { 78 } else { 1 };
@@ -70,8 +72,8 @@ fn open(opening: &Opening) -> Result<(Vec<Box<dyn Device>>, DeviceInfo), Error> 
     match &opening.driver {
         Driver::Pkcs11 { module, label, serial, pin } => {
             let token = pkcs11::Token::find(module, label, serial.as_deref())?;
-            for _ in 0..opening.sessions.max(1) {
-                devices.push(Box::new(token.log_in(pin)?));
+            for device in token.open_sessions(pin, opening.sessions)? {
+                devices.push(Box::new(device));
             }
         }
         Driver::Yubihsm { connector, authentication_key, password } => {

@@ -2,7 +2,7 @@
 
 use super::session::{CommandError, OpenError};
 use crate::{
-    Disposition, Error, TriesLeft,
+    Disposition, Error, Login, TriesLeft,
     yubihsm2::{
         connector::{ConnectorError, NotAnAddress},
         protocol::ErrorCode,
@@ -36,7 +36,9 @@ pub(super) fn not_connected(error: &ConnectorError) -> Error {
 pub(super) fn open_failed(error: &OpenError, authentication_key: u16) -> Error {
     match error {
         // The device counts no tries.
-        OpenError::WrongKey => Error::PinRefused { token: token(authentication_key), tries_left: TriesLeft::Unknown },
+        OpenError::WrongKey => {
+            Error::PinRefused { token: token(authentication_key), login: Login::User, tries_left: TriesLeft::Unknown }
+        }
         OpenError::SessionsFull => Error::SessionsFull { token: token(authentication_key) },
         OpenError::NoSuchKey | OpenError::Connector(_) | OpenError::Channel(_) | OpenError::Random(_) => Error::Call {
             attempted: format!("Create Session with authentication key {authentication_key}"),

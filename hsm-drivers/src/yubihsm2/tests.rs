@@ -230,7 +230,14 @@ fn a_session_is_closed_when_dropped() {
 fn a_wrong_password_is_told_before_anything_is_proven_to_the_device() {
     let fake = Fake::new();
     let error = Yubihsm2Device::open(Box::new(fake.clone()), 2, &Pin::new("wrong".to_owned())).unwrap_err();
-    assert_eq!(error, Error::PinRefused { token: failure::token(2), tries_left: crate::TriesLeft::Unknown });
+    assert_eq!(
+        error,
+        Error::PinRefused {
+            token: failure::token(2),
+            login: crate::Login::User,
+            tries_left: crate::TriesLeft::Unknown
+        }
+    );
     assert_eq!(fake.state().seen, [Command::CREATE_SESSION]);
 }
 

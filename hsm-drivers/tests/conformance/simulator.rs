@@ -249,7 +249,7 @@ fn a_worker() {
     let simulated = Simulated::new();
     let password = Pin::new(PASSWORD.to_owned());
     let driver = Driver::Yubihsm { connector: simulated.server.url(), authentication_key: SIGNER, password };
-    let opening = Opening { sessions: 4, driver };
+    let opening = Opening { sessions: 4, forbidden: Vec::new(), driver };
     let (worker, info) = Worker::start(worker::command("token-worker"), opening, worker::DEADLINE).unwrap();
     assert_eq!(info.driver, "yubihsm");
     let ask = |request| worker::call(&worker, request);
@@ -281,7 +281,7 @@ fn a_worker_with_its_own() {
         command.current_dir(directory.path()).env("CHANCERY_SIMULATOR", "token/device");
         let password = Pin::new(PASSWORD.to_owned());
         let driver = Driver::Yubihsm { connector: "simulator".to_owned(), authentication_key: SIGNER, password };
-        Worker::start(command, Opening { sessions: 4, driver }, worker::DEADLINE)
+        Worker::start(command, Opening { sessions: 4, forbidden: Vec::new(), driver }, worker::DEADLINE)
     };
     let sign = |worker: &Worker| {
         let inputs = vec![input(Algorithm::Secp256k1, 0)];

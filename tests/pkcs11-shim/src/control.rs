@@ -74,6 +74,7 @@ pub(crate) fn arrive(function: &str, asks_length: bool) -> Result<Vec<Fault>, CK
             Action::Crash => process::abort(),
             Action::Logout => sessions::lose_login(),
             Action::CloseSessions => sessions::close_all(),
+            Action::Try(attempt) => journal::note_attempt(function, &attempt.outcome(), fault.identity),
             Action::Bend(_)
             | Action::AnotherKey
             | Action::Attribute(..)

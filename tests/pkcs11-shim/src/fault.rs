@@ -4,7 +4,7 @@ use std::{str::SplitWhitespace, time::Duration};
 
 use cryptoki_sys::{CK_ATTRIBUTE_TYPE, CK_FLAGS, CK_RV};
 
-use crate::{codes, point::Form, signature::Bend};
+use crate::{attempt::Attempt, codes, point::Form, signature::Bend};
 
 /// One line.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +39,7 @@ pub(crate) enum Action {
     Flags(CK_FLAGS),
     Slots(u64),
     Objects(u64),
+    Try(Attempt),
 }
 
 /// Every fault of the file.
@@ -99,6 +100,7 @@ fn parse_action(words: &mut SplitWhitespace<'_>) -> Option<Action> {
         "flags" => Action::Flags(codes::token_flag(words.next()?)?),
         "slots" => Action::Slots(words.next()?.parse().ok()?),
         "objects" => Action::Objects(words.next()?.parse().ok()?),
+        "try" => Action::Try(Attempt::parse(words)?),
         _ => return None,
     })
 }

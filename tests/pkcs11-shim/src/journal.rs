@@ -45,6 +45,11 @@ pub(crate) fn note_met(function: &str, fault: u64) {
     write(&format!("{} {function} met {fault}\n", process()));
 }
 
+/// Notes what came of something that was tried during a call; the call's own answer is noted as ever.
+pub(crate) fn note_attempt(function: &str, outcome: &str, fault: u64) {
+    write(&format!("{} {function} {outcome} {fault}\n", process()));
+}
+
 fn write(line: &str) {
     static FILE: OnceLock<Option<File>> = OnceLock::new();
     let open = || OpenOptions::new().append(true).create(true).open(std::env::var_os("PKCS11_SHIM_JOURNAL")?).ok();

@@ -25,8 +25,11 @@
 //!     `point wrapped`, `bare`, `bits`, `compressed`, `truncated`: the form of `CKA_EC_POINT`;
 //!   - of `C_GetTokenInfo`: `serial TEXT`, `flags CKF_USER_PIN_FINAL_TRY`;
 //!   - `slots 7`, `objects 1000`, for `* always`: all slots or objects have other numbers, by so much, and the old
-//!     ones are invalid.
+//!     ones are invalid;
+//!   - `try read PATH`, `list`, `write`, `make`, `rename PATH`, `try listen`, `try abstract NAME`, `try signal PID`: what
+//!     a module has no business doing. The outcome is noted in place of the value: `done`, or `PermissionDenied`.
 
+mod attempt;
 mod codes;
 mod control;
 mod fault;

@@ -53,7 +53,8 @@ impl Running {
         prlimit(Some(self.pid()), Resource::Fsize, limit).unwrap();
     }
 
-    fn spawn(installation: &Installation, mut command: Command) -> Result<Self, String> {
+    /// Runs the command, and waits until it serves; what it logged, where it ended instead.
+    pub(crate) fn spawn(installation: &Installation, mut command: Command) -> Result<Self, String> {
         let log = installation.path("appliance.log");
         let mut child = command.stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().unwrap();
         let begun = Instant::now();

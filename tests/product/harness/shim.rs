@@ -39,7 +39,9 @@ impl Shim {
         // Cargo builds the module of a package that tests depend on, and puts it beside them.
         let shim = std::env::current_exe().unwrap().with_file_name("libpkcs11_shim.so");
         assert!(shim.exists(), "{} was not built with the tests", shim.display());
-        let (faults, journal) = (installation.path("faults"), installation.path("journal"));
+        // In a folder that is all its own: where the appliance's files are, its worker sees none that is made later.
+        fs::create_dir(installation.path("shim")).unwrap();
+        let (faults, journal) = (installation.path("shim/faults"), installation.path("shim/journal"));
         installation.edit_config(|config| {
             let line = config.lines().find(|line| line.starts_with("module = ")).unwrap().to_owned();
             let module = line.trim_start_matches("module = ");

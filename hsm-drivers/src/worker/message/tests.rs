@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    DeviceLogEntry, DeviceLogPage, Disposition, Error, TriesLeft,
+    DeviceLogEntry, DeviceLogPage, Disposition, Error, Login, TriesLeft,
     worker::{frame, wire::Numbered},
 };
 
@@ -11,7 +11,8 @@ fn key() -> KeyLabel {
 fn opening() -> Opening {
     let pin = Pin::new("secret-pin".to_owned());
     let (module, label) = (PathBuf::from("/usr/lib/softhsm/libsofthsm2.so"), "main".to_owned());
-    Opening { sessions: 4, driver: Driver::Pkcs11 { module, label, serial: Some("0a".to_owned()), pin } }
+    let forbidden = vec![PathBuf::from("/etc/chancery/server.key"), PathBuf::from("/var/lib/chancery")];
+    Opening { sessions: 4, forbidden, driver: Driver::Pkcs11 { module, label, serial: Some("0a".to_owned()), pin } }
 }
 
 /// Every field another number.
@@ -48,7 +49,8 @@ fn an_opening_arrives_whole_and_never_outgrows_its_frame() {
 
     let password = Pin::new("password".to_owned());
     let connector = "http://127.0.0.1:12345".to_owned();
-    let opening = Opening { sessions: 1, driver: Driver::Yubihsm { connector, authentication_key: 2, password } };
+    let driver = Driver::Yubihsm { connector, authentication_key: 2, password };
+    let opening = Opening { sessions: 1, forbidden: Vec::new(), driver };
     assert_eq!(format!("{:?}", through(&opening)), format!("{opening:?}"));
 }
 
@@ -107,7 +109,7 @@ fn every_error_arrives_as_it_was_sent() {
     let token = || "token \"main\"".to_owned();
     let mut errors = vec![
         Error::TokenNotFound { token: token(), found: String::new() },
-        Error::AmbiguousToken { token: token(), count: 2 },
+        Error::AmbiguousToken { token: token(), serials: vec!["0a".to_owned(), "0b".to_owned()] },
         Error::TokenExists { token: token() },
         Error::UnknownKey { key: key() },
         Error::AmbiguousKey { key: key() },
@@ -118,10 +120,14 @@ fn every_error_arrives_as_it_was_sent() {
         Error::FactoryPassword { token: token() },
         Error::WrapRights { token: token(), rights: "export-wrapped".to_owned() },
         Error::SessionsFull { token: token() },
+        Error::SessionLimit { token: token(), opened: 3, wanted: 4 },
+        Error::ModuleUnfit { module: "/opt/module.so".to_owned(), reason: "it is a folder".to_owned() },
     ];
     for tries_left in [TriesLeft::Unknown, TriesLeft::CountLow, TriesLeft::FinalTry, TriesLeft::Locked] {
-        errors.push(Error::PinRefused { token: token(), tries_left });
-        errors.push(Error::PinNotTried { token: token(), tries_left });
+        for login in [Login::User, Login::SecurityOfficer] {
+            errors.push(Error::PinRefused { token: token(), login, tries_left });
+            errors.push(Error::PinNotTried { token: token(), login, tries_left });
+        }
     }
     for disposition in [Disposition::NotSent, Disposition::Refused, Disposition::OutcomeUnknown, Disposition::Broken] {
         errors.push(Error::Call { attempted: "C_Sign".to_owned(), cause: "CKR_CANCEL".to_owned(), disposition });

@@ -1,8 +1,14 @@
 //! Each fault once, and none.
 
 use std::{
-    os::unix::process::ExitStatusExt,
-    thread,
+    os::{
+        linux::net::SocketAddrExt,
+        unix::{
+            net::{SocketAddr, UnixListener},
+            process::ExitStatusExt,
+        },
+    },
+    process, thread,
     time::{Duration, Instant},
 };
 
@@ -43,6 +49,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("the_token_is_another_one_or_nearly_locked", token_info),
         trial("slots_and_objects_have_other_numbers", numbers),
         trial("logins_are_counted", logins),
+        trial("what_is_tried_is_noted_with_its_outcome", attempts),
     ]
 }
 
@@ -276,4 +283,29 @@ fn logins() {
     assert!(journal().contains(&format!("C_Login met {identity}")));
     let met = journal().iter().filter(|line| line.starts_with("C_Login met ")).count();
     assert_eq!((logins() - met, met), (before + 4, 1), "what was met is noted beside what was answered");
+}
+
+fn attempts() {
+    let name = format!("pkcs11-shim-{}", process::id());
+    let _socket = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().display();
+    for (attempt, outcome) in [
+        (format!("make {folder}/file"), "done"),
+        (format!("make {folder}/file"), "AlreadyExists"),
+        (format!("read {folder}/file"), "done"),
+        (format!("read {folder}/absent"), "NotFound"),
+        (format!("write {folder}/file"), "done"),
+        (format!("rename {folder}/file"), "done"),
+        (format!("list {folder}"), "done"),
+        (format!("list {folder}/file"), "NotADirectory"),
+        ("listen".to_owned(), "done"),
+        (format!("abstract {name}"), "done"),
+        (format!("abstract {name}-absent"), "ConnectionRefused"),
+        (format!("signal {}", process::id()), "done"),
+    ] {
+        let identity = fault(&format!("C_GetInfo 1 try {attempt}"));
+        context().get_library_info().unwrap();
+        assert!(journal().contains(&format!("C_GetInfo {outcome} {identity}")), "{attempt}: {:?}", journal().last());
+    }
 }
