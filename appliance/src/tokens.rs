@@ -310,17 +310,7 @@ impl Tokens {
     /// # Errors
     /// Nothing, or it may not serve.
     pub async fn inspect(&self, token: &str, label: &KeyLabel) -> Result<Held, String> {
-        let held = self.line(token)?.line.inspect(label).await;
-        held.map_err(|error| {
-            let remedy = if matches!(error, Error::UnknownKey { .. }) {
-                ": make it with `chancery-provision key generate`"
-            } else if matches!(error, Error::KeyUnfit { .. }) {
-                ": make another with `chancery-provision key generate`, and name that one"
-            } else {
-                ""
-            };
-            format!("{error}{remedy}")
-        })
+        self.line(token)?.line.inspect(label).await.map_err(|error| holding::unusable(&error))
     }
 
     fn line(&self, token: &str) -> Result<Arc<Up>, String> {

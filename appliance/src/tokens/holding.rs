@@ -35,3 +35,14 @@ fn judge(held: &Held, family: &Family) -> Result<(), String> {
     let deviation = family.deviation(&held.public_key, held.protection, held.chain_code.as_ref());
     deviation.map_or(Ok(()), Err)
 }
+
+/// Why a key a policy names cannot come in, and what to do.
+pub(super) fn unusable(error: &Error) -> String {
+    if matches!(error, Error::UnknownKey { .. }) {
+        format!("{error}: make it with `chancery-provision key generate`")
+    } else if matches!(error, Error::KeyUnfit { .. }) {
+        format!("{error}: make another with `chancery-provision key generate`, and name that one")
+    } else {
+        error.to_string()
+    }
+}
