@@ -4,6 +4,7 @@ mod init;
 mod key;
 mod pki;
 mod quickstart;
+mod token;
 
 use std::{
     ffi::OsString,
@@ -31,6 +32,7 @@ enum Command {
     Init(init::Init),
     Quickstart(quickstart::Quickstart),
     Key(key::Key),
+    Token(token::Token),
     Pki(pki::Pki),
 }
 
@@ -61,6 +63,7 @@ impl Command {
             Self::Init(init) => init.run(invocation, report),
             Self::Quickstart(quickstart) => quickstart.run(invocation, report),
             Self::Key(key) => key.run(invocation, report),
+            Self::Token(token) => token.run(report),
             Self::Pki(pki) => pki.run(report),
         }
     }

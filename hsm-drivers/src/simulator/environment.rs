@@ -1,7 +1,11 @@
 //! The device that a token's environment names: `CHANCERY_SIMULATOR`, the file it is kept in, and
 //! `CHANCERY_SIMULATOR_SIGNING_MS`, the milliseconds a signature takes.
 
-use std::{ffi::OsString, path::Path, time::Duration};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use super::{BadState, Options, Simulator};
 
@@ -10,6 +14,11 @@ const DEFAULT_FILE: &str = "simulator.state";
 const SIGNING_TIME: &str = "CHANCERY_SIMULATOR_SIGNING_MS";
 
 impl Simulator {
+    /// The file of the device that these variables name, be it there or not.
+    pub fn file(variable: impl Fn(&'static str) -> Option<OsString>, directory: &Path) -> PathBuf {
+        directory.join(variable(FILE).unwrap_or_else(|| DEFAULT_FILE.into()))
+    }
+
     /// Powers on the device named by these variables. Relative paths start at `directory`.
     ///
     /// # Errors
@@ -19,7 +28,7 @@ impl Simulator {
         variable: impl Fn(&'static str) -> Option<OsString>,
         directory: &Path,
     ) -> Result<Self, BadState> {
-        let file = directory.join(variable(FILE).unwrap_or_else(|| DEFAULT_FILE.into()));
+        let file = Self::file(&variable, directory);
         let signing_time = match variable(SIGNING_TIME) {
             None => Duration::ZERO,
             Some(text) => {

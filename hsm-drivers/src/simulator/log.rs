@@ -18,6 +18,32 @@ pub(super) struct Log {
     pub(super) unlogged_authentications: u16,
 }
 
+/// What happened to a log.
+#[derive(Clone, Debug)]
+pub(super) struct Changes {
+    /// First all entries up to this number were released.
+    pub(super) released: Option<u16>,
+    /// Then these came in.
+    pub(super) taken: Vec<LogEntry>,
+}
+
+impl Changes {
+    /// The log to which they happened; none where they cannot have.
+    pub(super) fn apply(&self, mut log: Log) -> Option<Log> {
+        if let Some(number) = self.released
+            && !log.release(number)
+        {
+            return None;
+        }
+        self.taken.iter().for_each(|entry| log.take(*entry));
+        Some(log)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.released.is_none() && self.taken.is_empty()
+    }
+}
+
 /// What an entry says, before it has its place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Event {
@@ -76,13 +102,15 @@ impl Log {
         self.entries.push_back(entry);
     }
 
-    /// The entries by which this log goes on from `earlier`; none where it became this one in another way.
-    pub(super) fn since(&self, earlier: &Self) -> Option<Vec<LogEntry>> {
-        let count = usize::from(self.next.wrapping_sub(earlier.next));
-        let added: Vec<LogEntry> = self.entries.range(self.entries.len().checked_sub(count)?..).copied().collect();
-        let mut taken = earlier.clone();
-        added.iter().for_each(|entry| taken.take(*entry));
-        (taken == *self).then_some(added)
+    /// What happened since it was `earlier`; none where it became this one in another way.
+    pub(super) fn since(&self, earlier: &Self) -> Option<Changes> {
+        let first = self.entries.front().map(|entry| entry.number);
+        let gone = earlier.entries.iter().take_while(|entry| Some(entry.number) != first).last();
+        let taken = usize::from(self.next.wrapping_sub(earlier.next));
+        let taken: Vec<LogEntry> = self.entries.range(self.entries.len().checked_sub(taken)?..).copied().collect();
+        // The oldest are gone because they were released, or because others took their places.
+        let either = [gone.map(|entry| entry.number), None].map(|released| Changes { released, taken: taken.clone() });
+        either.into_iter().find(|changes| changes.apply(earlier.clone()).as_ref() == Some(self))
     }
 
     pub(super) fn append_boot(&mut self, keep_unread: bool) {

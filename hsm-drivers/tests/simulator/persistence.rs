@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Write,
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::fs::PermissionsExt,
     path::Path,
     time::{Duration, Instant},
 };
@@ -24,9 +24,10 @@ pub(crate) fn trials() -> impl Iterator<Item = Trial> {
         "persistence",
         &[
             ("a_device_comes_back_as_it_was_but_for_its_sessions", comes_back),
-            ("the_file_is_private_and_replaced_whole", private),
+            ("the_file_is_private_and_one", private),
             ("a_file_that_is_damaged_is_refused_and_left", damaged),
             ("entries_of_the_log_are_kept_and_half_of_one_is_as_none", appended),
+            ("where_no_other_file_can_be_made_the_one_there_is_goes_on", no_other_file),
             ("a_device_is_in_one_place_at_a_time", one_place),
             ("the_environment_names_a_device_that_is_there", environment),
             ("state_that_cannot_be_kept_is_a_failure_of_storage", not_kept),
@@ -92,12 +93,20 @@ fn private() {
     let mut names: Vec<_> = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["device", "device.lock"]);
-    let inode = |file: &Path| fs::metadata(file).unwrap().ino();
-    let before = inode(&file);
+    let (length, objects) = (|| fs::metadata(&file).unwrap().len(), || session_objects(&file));
+    let before = length();
     session.echo(&mut simulator).unwrap();
-    assert_eq!(inode(&file), before, "what changes nothing writes nothing");
+    assert_eq!(length(), before, "what changes nothing writes nothing");
     session.generate(&mut simulator, 6, Algorithm::EC_K256);
-    assert_ne!(inode(&file), before);
+    drop(simulator);
+    assert_eq!(objects(), 3);
+}
+
+/// Objects of the device in the file.
+fn session_objects(file: &Path) -> usize {
+    let mut simulator = open(file);
+    let mut session = Session::factory(&mut simulator);
+    session.run(&mut simulator, Command::LIST_OBJECTS, &[]).unwrap().len() / 4
 }
 
 fn damaged() {
@@ -152,7 +161,43 @@ fn appended() {
         assert!(boot.command == LogEntry::BOOT && boot.follows(log.entries.last().unwrap()), "round {round}");
         assert!(later.len() == LOG_CAPACITY || later[..later.len() - 1] == log.entries, "round {round}");
     }
-    assert!(longest < 80_000 && fs::metadata(&file).unwrap().len() < longest, "{longest}");
+    assert!(longest < 90_000 && fs::metadata(&file).unwrap().len() < longest, "{longest}");
+}
+
+/// As in a directory where a worker may make none.
+fn no_other_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("device");
+    drop(open(&file));
+    fs::create_dir(directory.path().join("device.new")).unwrap();
+    let mut before = 1;
+    for round in 0..4_u16 {
+        let mut simulator = open(&file);
+        let mut session = Session::factory(&mut simulator);
+        session.generate(&mut simulator, 5 + round, Algorithm::EC_K256);
+        session.set_option(&mut simulator, 3, &[Command::ECHO.0, 1]).unwrap();
+        for _ in 0..700 {
+            session.echo(&mut simulator).unwrap();
+        }
+        let log = session.log(&mut simulator);
+        let last = log.entries.last().unwrap().number;
+        session.run(&mut simulator, Command::SET_LOG_INDEX, &last.to_be_bytes()).unwrap();
+        session.echo(&mut simulator).unwrap();
+        drop(simulator);
+        // Killed while it wrote its state anew, and while it wrote a line.
+        let text = fs::read_to_string(&file).unwrap();
+        let newest = &text[text.rfind("simulated yubihsm").unwrap()..];
+        let cut = if round % 2 == 0 { newest.find("log ").unwrap() } else { 40 };
+        let mut half = fs::OpenOptions::new().append(true).open(&file).unwrap();
+        half.write_all(&newest.as_bytes()[..cut]).unwrap();
+        let objects = session_objects(&file);
+        assert_eq!(objects, before + 1, "round {round}");
+        before = objects;
+        let mut simulator = open(&file);
+        let mut session = Session::factory(&mut simulator);
+        let entries = session.log(&mut simulator).entries;
+        assert!(entries.len() == 3 && entries[0].number == last.wrapping_add(1), "round {round}: {entries:?}");
+    }
 }
 
 fn one_place() {

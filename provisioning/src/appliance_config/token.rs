@@ -18,7 +18,7 @@ use crate::{
     environment::{self, Variables},
     files,
     secret::{self, PinSource},
-    token::Device,
+    token::{Device, YubiToken},
 };
 
 /// One `[[token]]`.
@@ -31,6 +31,8 @@ pub struct Token {
     label: Option<String>,
     serial: Option<String>,
     connector: Option<String>,
+    authentication_key: Option<u16>,
+    password: Option<PinSource>,
     #[serde(default)]
     environment: BTreeMap<String, String>,
     pin: Option<PinSource>,
@@ -100,9 +102,7 @@ impl ApplianceConfig {
 
     /// Opens a YubiHSM 2 with its administrator's authentication key.
     pub fn open_yubihsm(&self, token: &Token, access: &Access) -> Result<yubihsm2::ceremony::Ceremony, Error> {
-        let connector = token.connector.as_ref().ok_or_else(|| self.missing(token, "connector"))?;
-        let address = connector.parse();
-        let address = address.map_err(|error| self.wrong(format!("token \"{}\": {error}", token.name)))?;
+        let address = self.address(token)?;
         let password = match &access.password_file {
             Some(path) => secret::read(path)?,
             None => {
@@ -112,6 +112,31 @@ impl ApplianceConfig {
         };
         let connector = self.connect(token, &address)?;
         Ok(yubihsm2::ceremony::Ceremony::open(connector, access.administrator, &password)?)
+    }
+
+    /// What a YubiHSM 2 of this configuration is to become: the appliance's authentication key is the one it names.
+    pub fn to_set_up(&self, token: &Token, administrator: (u16, PathBuf)) -> Result<YubiToken, Error> {
+        if !token.is_yubihsm() {
+            return Err(self.wrong(format!("token \"{}\" is no YubiHSM 2", token.name)));
+        }
+        let id = token.authentication_key.ok_or_else(|| self.missing(token, "authentication_key"))?;
+        let Some(PinSource::File { file }) = &token.password else {
+            let reason = "the setup makes the appliance's password, in a file: write password = { file = \"PATH\" } until it \
+                          has, then put it where you want it";
+            return Err(self.wrong(format!("token \"{}\": {reason}", token.name)));
+        };
+        let simulator = Simulator::file(|name| token.environment.get(name).map(OsString::from), &self.directory);
+        Ok(YubiToken {
+            address: self.address(token)?,
+            simulator,
+            administrator,
+            signer: (id, self.directory.join(file)),
+        })
+    }
+
+    fn address(&self, token: &Token) -> Result<Address, Error> {
+        let connector = token.connector.as_ref().ok_or_else(|| self.missing(token, "connector"))?;
+        connector.parse().map_err(|error| self.wrong(format!("token \"{}\": {error}", token.name)))
     }
 
     /// A simulated device is the one that the token's environment names.

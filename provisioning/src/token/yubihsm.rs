@@ -1,4 +1,4 @@
-//! The YubiHSM 2 of a directory: its passwords, and the simulated device itself where it is one.
+//! A YubiHSM 2 to be set up: its passwords, and the simulated device itself where it is one.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use hsm_drivers::{
 use rand::{Rng, rngs::OsRng};
 
 use crate::{
-    Error, files,
+    Error, files, programs,
     report::{Outcome, Report},
     secret,
 };
@@ -29,44 +29,56 @@ pub const ADMINISTRATOR_PASSWORD: &str = "token/administrator-password";
 const SIGNER_PASSWORD: &str = "token/password";
 const SIMULATOR: &str = "token/simulator";
 
-/// Where passwords lie, and where the device is.
+/// Where the device is, and where the passwords of its authentication keys lie.
 #[derive(Clone, Debug)]
 pub struct YubiToken {
-    directory: PathBuf,
-    address: Address,
+    /// The way to it.
+    pub address: Address,
+    /// The file it is in, where it is simulated.
+    pub simulator: PathBuf,
+    /// Object id and password file of who makes keys.
+    pub administrator: (u16, PathBuf),
+    /// Those of the appliance.
+    pub signer: (u16, PathBuf),
 }
 
 impl YubiToken {
     /// The device at `address`, for the installation in `directory`, an absolute path.
     #[must_use]
     pub fn of(directory: &Path, address: &Address) -> Self {
-        Self { directory: directory.to_owned(), address: address.clone() }
+        Self {
+            address: address.clone(),
+            simulator: directory.join(SIMULATOR),
+            administrator: (ADMINISTRATOR, directory.join(ADMINISTRATOR_PASSWORD)),
+            signer: (SIGNER, directory.join(SIGNER_PASSWORD)),
+        }
     }
 
     /// Makes passwords, each unless it is there, and sets the device up, unless it is.
     pub fn make(&self, report: &mut Report) -> Result<Ceremony, Error> {
-        files::create_directory(&self.directory.join("token"))?;
         self.refuse_lost_password()?;
-        for name in [ADMINISTRATOR_PASSWORD, SIGNER_PASSWORD] {
-            report.step(name, || Ok((secret::create(&self.directory.join(name))?, ())))?;
+        for (_, path) in [&self.administrator, &self.signer] {
+            if let Some(parent) = path.parent() {
+                files::create_directory(parent)?;
+            }
+            report.step(&programs::shown(path), || Ok((secret::create(path)?, ())))?;
         }
         report.step(&format!("YubiHSM 2 at {}, set up", self.address), || {
-            let administrator = secret::read(&self.directory.join(ADMINISTRATOR_PASSWORD))?;
-            let signer = secret::read(&self.directory.join(SIGNER_PASSWORD))?;
-            let administrator = Role { id: ADMINISTRATOR, password: &administrator };
-            let signer = Role { id: SIGNER, password: &signer };
+            let (administrator, signer) = (secret::read(&self.administrator.1)?, secret::read(&self.signer.1)?);
+            let administrator = Role { id: self.administrator.0, password: &administrator };
+            let signer = Role { id: self.signer.0, password: &signer };
             let (ceremony, made) = initialize(|| self.connect(), administrator, signer)?;
             Ok((if made { Outcome::Made } else { Outcome::Kept }, ceremony))
         })
     }
 
-    /// A simulated device is made, unless it is there; two of them never have one serial number but by chance.
+    /// A simulated device is made, unless it is there, with a serial number that hardly another has.
     fn connect(&self) -> Result<Box<dyn Connector>, ConnectorError> {
         if self.address != Address::Simulator {
             return self.address.connect(DEADLINE);
         }
         let options = Options { serial: OsRng.gen_range(17_000_000..18_000_000), ..Options::default() };
-        match Simulator::open(Some(&self.directory.join(SIMULATOR)), options) {
+        match Simulator::open(Some(&self.simulator), options) {
             Ok(simulator) => Ok(Box::new(simulator)),
             Err(error) => Err(ConnectorError::NotSent(error.to_string())),
         }
@@ -74,15 +86,14 @@ impl YubiToken {
 
     /// A new password would not open the old device.
     fn refuse_lost_password(&self) -> Result<(), Error> {
-        if self.address != Address::Simulator || !files::exists(&self.directory.join(SIMULATOR))? {
+        if self.address != Address::Simulator || !files::exists(&self.simulator)? {
             return Ok(());
         }
-        for name in [ADMINISTRATOR_PASSWORD, SIGNER_PASSWORD] {
-            let path = self.directory.join(name);
-            if !files::exists(&path)? {
+        for (_, path) in [&self.administrator, &self.signer] {
+            if !files::exists(path)? {
                 let reason = "the password of the device beside it is gone: bring the file back, or, if the device's keys \
                               are worth nothing, remove the whole directory and begin anew";
-                return Err(Error::Config { path, reason: reason.to_owned() });
+                return Err(Error::Config { path: path.clone(), reason: reason.to_owned() });
             }
         }
         Ok(())

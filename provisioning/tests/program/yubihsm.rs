@@ -17,17 +17,32 @@ fn key(place: &Place, arguments: &[&str]) -> Ran {
     place.run(&[&["key"], arguments, &["--config", "box/chancery.toml"], &PASSWORD].concat())
 }
 
-/// Boxes `box` and `other`, and `other`'s device as the token `second` of `box`.
+/// A box with the tokens `main` and `second`.
 fn two_devices() -> Place {
     let place = simulated();
-    place.run(&["init", "--directory", "other", "--development", "--token", "simulator"]).succeeded();
     let config = place.read("box/chancery.toml");
     let (_, token) = config.split_once("[[token]]").unwrap();
     let second = token.replace("\"main\"", "\"second\"").replace("token/", "../other/token/");
     fs::write(place.path("box/chancery.toml"), format!("{config}\n[[token]]{second}")).unwrap();
+    for outcome in ["made", "kept"] {
+        let set_up = place.run(&SETUP).succeeded().json();
+        assert_eq!((&set_up["token"], &set_up["steps"][2]["outcome"]), (&"second".into(), &outcome.into()), "{set_up}");
+    }
+    assert_eq!(place.mode("other/token/administrator-password"), 0o600);
     place
 }
 
+const SETUP: [&str; 9] = [
+    "token",
+    "setup",
+    "--token",
+    "second",
+    "--administrator-password-file",
+    "other/token/administrator-password",
+    "--config",
+    "box/chancery.toml",
+    "--json",
+];
 const REPLICATE: [&str; 9] = [
     "replicate",
     "btc-vault",
@@ -176,4 +191,6 @@ fn a_key_is_not_replicated_where_it_may_or_can_not() {
     fs::write(place.path("box/chancery.toml"), format!("{config}\n[[token]]{third}")).unwrap();
     let to_soft = REPLICATE.map(|word| if word == "second" { "soft" } else { word });
     key(&place, &to_soft).refused(2, "is of another kind");
+    let set_up_soft = SETUP.map(|word| if word == "second" { "soft" } else { word });
+    place.run(&set_up_soft).refused(78, "token \"soft\" is no YubiHSM 2");
 }

@@ -3,12 +3,13 @@
 //! A process may be killed at any moment: what is there then is the state before a change or after it. Nothing is synced,
 //! so a power cut may take the newest changes or the whole file; that is no place for a key that guards anything.
 //!
-//! A device that audits changes its log at every command, so entries are appended; any other change replaces the file.
+//! Changes are appended. Now and then the file is written anew beside and renamed, where that is allowed: a confined worker
+//! may make no file in a directory that holds what is none of its business.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Read, Write},
-    os::unix::fs::OpenOptionsExt,
+    io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     process,
 };
@@ -16,7 +17,7 @@ use std::{
 use zeroize::Zeroizing;
 
 use super::{BadState, State, text};
-use crate::{simulator::log::Log, yubihsm2::protocol::LogEntry};
+use crate::simulator::log::Log;
 
 /// A file that this process alone has open.
 pub(in crate::simulator) struct StateFile {
@@ -33,7 +34,7 @@ struct Written {
     file: File,
     head: Zeroizing<String>,
     log: Log,
-    appended: usize,
+    lines: usize,
 }
 
 impl StateFile {
@@ -42,7 +43,12 @@ impl StateFile {
         let path = path.to_owned();
         let _lock = lock(&path)?;
         let state = match fs::read(&path).map(Zeroizing::new) {
-            Ok(bytes) => text::read(&bytes).map(Some).map_err(|line| BadState::Text { path: path.clone(), line })?,
+            Ok(bytes) => {
+                // A last line that is not whole is of a process that was killed before it answered.
+                let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+                let whole = bytes.get(..whole).unwrap_or_default();
+                text::read(whole).map(Some).map_err(|line| BadState::Text { path: path.clone(), line })?
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(cause) => return Err(BadState::File { path, cause }),
         };
@@ -52,11 +58,12 @@ impl StateFile {
     /// Writes what is new in this state. The file has mode 0600.
     pub(in crate::simulator) fn keep(&mut self, state: &State) -> Result<(), BadState> {
         let head = text::write_head(state);
-        let written = self.written.take().filter(|written| *written.head == *head && written.appended < MOST_APPENDED);
-        let going_on = written.and_then(|written| Some((state.log.since(&written.log)?, written)));
-        let kept = match going_on {
-            Some((entries, written)) => written.append(&entries),
-            None => replace(&self.path, head, &state.log),
+        let written = self.written.take().filter(|written| written.lines < MOST_LINES);
+        let kept = match written {
+            Some(written) => written.go_on(&self.path, head, &state.log),
+            None => replace(&self.path, &head, &state.log)
+                .or_else(|cause| reopen(&self.path, &head, &state.log).map_err(|_| cause))
+                .map(|file| Written { file, head, log: state.log.clone(), lines: 0 }),
         };
         self.written = Some(kept.map_err(|cause| BadState::File { path: self.path.clone(), cause })?);
         Ok(())
@@ -64,23 +71,57 @@ impl StateFile {
 }
 
 impl Written {
-    fn append(mut self, entries: &[LogEntry]) -> io::Result<Self> {
-        if !entries.is_empty() {
-            self.file.write_all(text::write_entries(entries).as_bytes())?;
-            entries.iter().for_each(|entry| self.log.take(*entry));
-            self.appended += entries.len();
+    /// Appends what happened to the log, or else the whole state.
+    fn go_on(mut self, path: &Path, head: Zeroizing<String>, log: &Log) -> io::Result<Self> {
+        match log.since(&self.log) {
+            Some(changes) if *head == *self.head => {
+                if !changes.is_empty() {
+                    self.file.write_all(text::write_changes(&changes).as_bytes())?;
+                    self.lines += changes.taken.len() + 1;
+                }
+            }
+            Some(_) | None => {
+                refuse_moved(&self.file, path)?;
+                append(&mut self.file, &head, log)?;
+                self.lines += head.lines().count();
+            }
         }
-        Ok(self)
+        self.log.clone_from(log);
+        Ok(Self { head, ..self })
     }
 }
 
-fn replace(path: &Path, head: Zeroizing<String>, log: &Log) -> io::Result<Written> {
+/// A file that was moved away or deleted keeps nothing for the next process.
+fn refuse_moved(file: &File, path: &Path) -> io::Result<()> {
+    let (open, named) = (file.metadata()?, fs::metadata(path)?);
+    if (open.dev(), open.ino()) == (named.dev(), named.ino()) { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
+}
+
+fn append(file: &mut File, head: &str, log: &Log) -> io::Result<()> {
+    file.write_all(head.as_bytes())?;
+    file.write_all(text::write_log(log).as_bytes())
+}
+
+/// The whole file anew.
+fn replace(path: &Path, head: &str, log: &Log) -> io::Result<File> {
     let beside = with_ending(path, ".new");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-    file.write_all(head.as_bytes())?;
-    file.write_all(text::write_log(log).as_bytes())?;
+    append(&mut file, head, log)?;
     fs::rename(beside, path)?;
-    Ok(Written { file, head, log: log.clone(), appended: 0 })
+    Ok(file)
+}
+
+/// The file as it is, behind its last whole line.
+fn reopen(path: &Path, head: &str, log: &Log) -> io::Result<File> {
+    let mut file = OpenOptions::new().read(true).write(true).open(path)?;
+    let mut bytes = Zeroizing::new(Vec::new());
+    file.read_to_end(&mut bytes)?;
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let whole = u64::try_from(whole).unwrap_or(u64::MAX);
+    file.set_len(whole)?;
+    file.seek(SeekFrom::Start(whole))?;
+    append(&mut file, head, log)?;
+    Ok(file)
 }
 
 fn lock(path: &Path) -> Result<File, BadState> {
@@ -110,4 +151,4 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
 }
 
 /// Behind so many the file is written anew, lest it grow for ever.
-const MOST_APPENDED: usize = 1000;
+const MOST_LINES: usize = 1000;

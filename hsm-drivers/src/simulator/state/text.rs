@@ -1,5 +1,5 @@
-//! The state as text: a line for each thing, a word for its kind, its bytes in hexadecimal. Behind the end come the
-//! entries that the log took since.
+//! The state as text: a line for each thing, a word for its kind, its bytes in hexadecimal. Behind the end comes what
+//! happened to the log since, and perhaps the state anew.
 
 use std::str;
 
@@ -9,7 +9,7 @@ use super::{Certified, State};
 use crate::{
     simulator::{
         audit::Audit,
-        log::Log,
+        log::{Changes, Log},
         objects::{Object, Objects},
     },
     yubihsm2::protocol::{LogEntries, LogEntry, ObjectInfo, ObjectType, Reader},
@@ -18,6 +18,7 @@ use crate::{
 const FIRST_LINE: &str = "simulated yubihsm 2, version 1";
 const LAST_LINE: &str = "end";
 const ENTRY: &str = "entry";
+const RELEASED: &str = "released";
 
 /// All but the log.
 pub(super) fn write_head(state: &State) -> Zeroizing<String> {
@@ -47,10 +48,13 @@ pub(super) fn write_log(log: &Log) -> String {
     text
 }
 
-/// Entries that came into the log later, to stand behind the end.
-pub(super) fn write_entries(entries: &[LogEntry]) -> String {
+/// What happened to the log later, to stand behind the end.
+pub(super) fn write_changes(changes: &Changes) -> String {
     let mut text = String::new();
-    entries.iter().for_each(|entry| write_line(&mut text, ENTRY, &[&entry.encode()]));
+    if let Some(number) = changes.released {
+        write_line(&mut text, RELEASED, &[&number.to_be_bytes()]);
+    }
+    changes.taken.iter().for_each(|entry| write_line(&mut text, ENTRY, &[&entry.encode()]));
     text
 }
 
@@ -63,32 +67,38 @@ fn write_line(text: &mut String, word: &str, parts: &[&[u8]]) {
     text.push('\n');
 }
 
-/// What was written; otherwise the number of the first line that is wrong.
+/// The newest state that was written whole, with what happened to its log; otherwise the number of the first line that is
+/// wrong. The bytes end with a line.
 pub(super) fn read(bytes: &[u8]) -> Result<State, usize> {
-    // A last line that is not whole is of a process that was killed before it answered.
-    let whole = bytes.iter().rposition(|byte| *byte == b'\n').and_then(|end| bytes.get(..end)).unwrap_or_default();
-    let text = str::from_utf8(whole).map_err(|_| 1_usize)?;
-    let mut lines = text.lines().zip(1_usize..);
-    lines.next().filter(|(line, _)| *line == FIRST_LINE).ok_or(1_usize)?;
-    let mut parts = Parts::default();
-    let mut last = 1;
-    loop {
-        let (line, number) = lines.next().ok_or(last + 1)?;
-        last = number;
-        if !parts.read_line(line).ok_or(number)? {
-            break;
+    let text = str::from_utf8(bytes).map_err(|_| 1_usize)?;
+    let mut state: Option<State> = None;
+    let mut parts: Option<Parts> = None;
+    let mut count = 0;
+    for line in text.lines() {
+        count += 1;
+        if line == FIRST_LINE {
+            // One that was begun and has no end is of a process that was killed.
+            parts = Some(Parts::default());
+        } else if let Some(begun) = &mut parts {
+            if !begun.read_line(line).ok_or(count)? {
+                state = Some(parts.take().and_then(Parts::into_state).ok_or(count)?);
+            }
+        } else {
+            state.as_mut().and_then(|state| read_change(line, &mut state.log)).ok_or(count)?;
         }
     }
-    let mut state = parts.into_state().ok_or(last)?;
-    for (line, number) in lines {
-        state.log.take(read_entry(line).ok_or(number)?);
-    }
-    Ok(state)
+    state.ok_or(count + 1)
 }
 
-fn read_entry(line: &str) -> Option<LogEntry> {
-    let bytes = hex::decode(line.strip_prefix(ENTRY)?.strip_prefix(' ')?).ok()?;
-    LogEntry::decode(&bytes).ok()
+fn read_change(line: &str, log: &mut Log) -> Option<()> {
+    let (word, digits) = line.split_once(' ')?;
+    let bytes = hex::decode(digits).ok()?;
+    match word {
+        ENTRY => log.take(LogEntry::decode(&bytes).ok()?),
+        RELEASED => log.release(u16::from_be_bytes(bytes.try_into().ok()?)).then_some(())?,
+        _ => return None,
+    }
+    Some(())
 }
 
 /// What was read so far.
