@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 mod audit;
 mod check;
+mod doctor;
 mod explain;
 mod freeze;
 mod output;
@@ -41,6 +42,9 @@ enum Command {
     /// Shows how the running appliance is.
     #[command(after_help = "Example: chancery status --json")]
     Status,
+    /// Looks at each token: what works, what is odd, what to configure. It may run beside the appliance.
+    #[command(after_help = "Example: chancery doctor --config chancery.toml --json")]
+    Doctor(doctor::Doctor),
     /// Freezes a key, a watcher or everything, at once.
     #[command(after_help = "Example: chancery freeze --watcher btc-watcher --reason 'host compromised'")]
     Freeze(freeze::What),
@@ -77,6 +81,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Serve => serve::run(&config),
         Command::Check => check::run(&config, json),
         Command::Status => status::run(&config, json),
+        Command::Doctor(doctor) => doctor::run(&config, &doctor, json),
         Command::Freeze(what) => freeze::run(&config, &what, freeze::Change::Freeze, json),
         Command::Unfreeze(what) => freeze::run(&config, &what, freeze::Change::Unfreeze, json),
         Command::Explain(explain) => explain::run(&config, &explain, json),

@@ -11,7 +11,7 @@ use hsm_drivers::{
     Disposition, Error,
     worker::{Request, Response},
 };
-use hsm_types::{KeyLabel, PublicKey, RawSignature, ToSign, VerifiedSignature, Verifier};
+use hsm_types::{Algorithm, KeyLabel, PublicKey, RawSignature, ToSign, VerifiedSignature, Verifier};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -29,6 +29,7 @@ mod line;
 mod load;
 mod opening;
 mod own_places;
+mod probe;
 mod refused_pin;
 mod supervisor;
 mod token;
@@ -36,6 +37,7 @@ mod token;
 pub use attestation::Attestation;
 pub use family::Family;
 pub use line::Held;
+pub(crate) use probe::{Probe, probe};
 pub use token::{Token, TokenState, Up};
 
 use device_log::{Accountant, Bookkeeping, MOST_AT_ONCE};
@@ -382,8 +384,13 @@ fn not_sent(reason: String) -> Failure {
 
 /// What a self-test signs: domain-separated, fresh every time.
 pub(crate) fn self_test_input(public_key: &PublicKey, salt: &[u8]) -> ToSign {
+    self_test_input_of(public_key.algorithm(), salt)
+}
+
+/// The same, for a key of this algorithm.
+fn self_test_input_of(algorithm: Algorithm, salt: &[u8]) -> ToSign {
     let message = [b"chancery self-test v1\0".as_slice(), salt].concat();
-    if public_key.algorithm().signs_digests() {
+    if algorithm.signs_digests() {
         ToSign::Digest(hsm_types::Digest(Sha256::digest(&message).into()))
     } else {
         ToSign::Message(message)

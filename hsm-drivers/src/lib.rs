@@ -12,6 +12,7 @@ mod device;
 mod error;
 mod pin;
 pub mod pkcs11;
+pub mod probe;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 pub mod worker;

@@ -11,6 +11,7 @@ mod ec_point;
 mod failure;
 mod key;
 mod module;
+pub(crate) mod probe;
 mod sign;
 mod template;
 mod token;

@@ -11,6 +11,7 @@ mod message;
 mod outstanding;
 mod parent;
 mod pool;
+mod probe;
 mod process;
 mod serve;
 mod wire;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 use hsm_types::{ChainCode, KeyLabel, PublicKey, RawSignature, ToSign};
 
 pub use parent::Worker;
+pub use probe::{Probed, probe};
 pub use serve::serve;
 
 use crate::{DeviceInfo, DeviceLogPage, Pin, Protection};

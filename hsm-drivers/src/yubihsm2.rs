@@ -10,6 +10,7 @@ mod der;
 mod failure;
 mod key;
 mod log;
+pub(crate) mod probe;
 pub mod protocol;
 mod rights;
 pub mod session;

@@ -289,6 +289,7 @@ fn usage() {
         &["serve"][..],
         &["check"],
         &["status"],
+        &["doctor"],
         &["freeze"],
         &["unfreeze"],
         &["policy", "check"],

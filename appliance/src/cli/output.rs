@@ -19,6 +19,11 @@ impl Failure {
         Self { status: 1, message: message.to_string() }
     }
 
+    /// Wrong usage.
+    pub(super) fn usage(message: impl Display) -> Self {
+        Self { status: 2, message: message.to_string() }
+    }
+
     /// The thing verified is not valid.
     pub(super) fn not_valid(message: impl Display) -> Self {
         Self { status: 3, message: message.to_string() }

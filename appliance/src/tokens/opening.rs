@@ -89,7 +89,19 @@ fn start(config: &Config, settings: &TokenConfig) -> Result<(Worker, DeviceInfo)
     let sealed = |reason: String| Refused { reason, needs_operator: true, retry_after: None };
     let refused = RefusedPin::of(config, settings);
     refused.check().map_err(sealed)?;
-    let secret = settings.secret.read(&settings.name).map_err(|error| sealed(chain(&error)))?;
+    let opening = opening(config, settings).map_err(sealed)?;
+    let cannot_start = |reason| Refused { reason, needs_operator: false, retry_after: None };
+    let command = command(config, settings).map_err(cannot_start)?;
+    let started = Worker::start(command, opening, OPEN_DEADLINE);
+    if let Err(Error::PinRefused { .. }) = &started {
+        refused.remember();
+    }
+    Ok(started?)
+}
+
+/// What a worker needs to open this token. Blocks where somebody types the PIN.
+pub(super) fn opening(config: &Config, settings: &TokenConfig) -> Result<Opening, String> {
+    let secret = settings.secret.read(&settings.name).map_err(|error| chain(&error))?;
     let driver = match &settings.driver {
         DriverConfig::Pkcs11 { module, label, serial } => {
             Driver::Pkcs11 { module: module.clone(), label: label.clone(), serial: serial.clone(), pin: secret }
@@ -98,21 +110,12 @@ fn start(config: &Config, settings: &TokenConfig) -> Result<(Worker, DeviceInfo)
             Driver::Yubihsm { connector: connector.clone(), authentication_key: *authentication_key, password: secret }
         }
     };
-    let opening = Opening { driver, sessions: settings.sessions, forbidden: own_places(config) };
-    let started = Worker::start(command(config, settings)?, opening, OPEN_DEADLINE);
-    if let Err(Error::PinRefused { .. }) = &started {
-        refused.remember();
-    }
-    Ok(started?)
+    Ok(Opening { driver, sessions: settings.sessions, forbidden: own_places(config) })
 }
 
 /// This program again, as the worker, with the token's environment and no other.
-fn command(config: &Config, settings: &TokenConfig) -> Result<Command, Refused> {
-    let program = std::env::current_exe().map_err(|error| Refused {
-        reason: format!("finding this program: {error}"),
-        needs_operator: false,
-        retry_after: None,
-    })?;
+pub(super) fn command(config: &Config, settings: &TokenConfig) -> Result<Command, String> {
+    let program = std::env::current_exe().map_err(|error| format!("finding this program: {error}"))?;
     let mut command = Command::new(program);
     command.arg0("chancery").arg("token-worker").env_clear().envs(&settings.environment);
     // Relative paths in a config are relative to it, also those the module reads from its environment.

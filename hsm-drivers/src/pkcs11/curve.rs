@@ -23,6 +23,15 @@ pub(super) fn read(ec_params: &[u8]) -> Option<Algorithm> {
     }
 }
 
+/// How the parameters are written: `oid`, `name`, or `old_oid` of Ed25519; none for a curve that is not served.
+pub(super) fn form(ec_params: &[u8]) -> Option<&'static str> {
+    match ec_params {
+        ED25519_NAME => Some("name"),
+        ED25519_OLD_OID => Some("old_oid"),
+        _ => read(ec_params).map(|_| "oid"),
+    }
+}
+
 /// The parameters to generate with, in the order to try: modules differ in which form of Ed25519 they take.
 #[cfg(feature = "ceremony")]
 pub(super) fn encodings(algorithm: Algorithm) -> &'static [&'static [u8]] {

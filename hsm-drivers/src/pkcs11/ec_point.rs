@@ -19,6 +19,17 @@ pub(super) fn read(algorithm: Algorithm, bytes: &[u8]) -> Option<PublicKey> {
     PublicKey::decode(algorithm, point).ok()
 }
 
+/// How `bytes` are written: `octet_string`, `bare` or `bit_string`; none where they are no point of this curve.
+pub(super) fn form(algorithm: Algorithm, bytes: &[u8]) -> Option<&'static str> {
+    read(algorithm, bytes)?;
+    // By length, as it is read: a bare compressed point may begin like a wrapping.
+    Some(match (bytes.len(), bytes) {
+        (32 | 33 | 65, _) => "bare",
+        (_, [0x03, ..]) => "bit_string",
+        _ => "octet_string",
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -47,6 +58,12 @@ mod tests {
             (&[0x03, 34, 0], &compressed),
         ] {
             assert_eq!(read(Algorithm::Secp256k1, &bytes(prefix, point)), Some(key.clone()), "{prefix:?}");
+            let named = match prefix {
+                [] => "bare",
+                [0x04, ..] => "octet_string",
+                _ => "bit_string",
+            };
+            assert_eq!(form(Algorithm::Secp256k1, &bytes(prefix, point)), Some(named), "{prefix:?}");
         }
         let key = read(Algorithm::Ed25519, &bytes(&[], ED25519)).unwrap();
         for prefix in [&[0x04, 32][..], &[0x03, 33, 0]] {
@@ -69,6 +86,7 @@ mod tests {
             assert_eq!(read(Algorithm::Secp256k1, &bytes(prefix, point)), None, "{prefix:?}");
         }
         assert_eq!(read(Algorithm::P256, &bytes(&[], GENERATOR)), None, "not on this curve");
+        assert_eq!(form(Algorithm::P256, &bytes(&[], GENERATOR)), None, "not on this curve");
         assert_eq!(read(Algorithm::Ed25519, &bytes(&[0x04, 33], ED25519)), None);
     }
 }

@@ -62,10 +62,6 @@ pub(super) fn find_handle(session: &Session, label: &KeyLabel) -> Result<ObjectH
 
 /// What a private key object turned out to be. A public key that could not be read is a finding.
 pub(super) struct Reading {
-    #[cfg_attr(
-        not(feature = "ceremony"),
-        expect(dead_code, reason = "only a listing names a curve without its point")
-    )]
     pub(super) algorithm: Option<Algorithm>,
     pub(super) public_key: Option<PublicKey>,
     pub(super) protection: Protection,

@@ -167,11 +167,11 @@ impl Token {
         self.context.open_rw_session(self.slot).map_err(|error| self.failed(error))
     }
 
-    fn token_info(&self) -> Result<TokenInfo, Error> {
+    pub(super) fn token_info(&self) -> Result<TokenInfo, Error> {
         self.context.get_token_info(self.slot).map_err(|error| self.failed(error))
     }
 
-    fn tries_left(&self, login: Login) -> Result<TriesLeft, Error> {
+    pub(super) fn tries_left(&self, login: Login) -> Result<TriesLeft, Error> {
         let info = self.token_info()?;
         let (locked, final_try, count_low) = match login {
             Login::SecurityOfficer => (info.so_pin_locked(), info.so_pin_final_try(), info.so_pin_count_low()),
@@ -186,6 +186,17 @@ impl Token {
         } else {
             TriesLeft::Unknown
         })
+    }
+
+    /// Where the token is plugged now.
+    pub(super) fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    /// A further session beside one that has logged in: login belongs to process and token, so no PIN is sent.
+    pub(super) fn open_further_session(&self) -> Result<Pkcs11Device, Error> {
+        let session = self.context.open_ro_session(self.slot).map_err(|error| self.failed(error))?;
+        Ok(Pkcs11Device::new(self.clone(), session))
     }
 
     fn failed(&self, error: CryptokiError) -> Error {

@@ -2,6 +2,7 @@
 
 mod error;
 mod log;
+mod report;
 
 use std::{
     ffi::OsString,

@@ -46,15 +46,10 @@ impl Worker {
     /// # Errors
     /// What the child reports (the PIN was tried at most once), or that it ended, or did not open within `deadline`.
     /// No child is left behind.
-    pub fn start(mut command: Command, opening: Opening, deadline: Duration) -> Result<(Self, DeviceInfo), Error> {
+    pub fn start(command: Command, opening: Opening, deadline: Duration) -> Result<(Self, DeviceInfo), Error> {
         let program = command.get_program().to_string_lossy().into_owned();
-        let (socket, childs_end) = UnixStream::pair().map_err(|error| cannot_start(&program, &error))?;
-        command.stdin(Stdio::from(OwnedFd::from(childs_end)));
-        let child = command.spawn().map_err(|error| cannot_start(&program, &error))?;
-        // The command holds a copy of the child's end: while it is open, the child's end is never seen to close.
-        drop(command);
-
-        let process = Arc::new(Process::new(child));
+        let (socket, process) = spawn(command)?;
+        let process = Arc::new(process);
         let opened = open(&socket, &process, opening, Instant::now() + deadline);
         let worker = opened.and_then(|Opened { info, caveats }| {
             let worker = Self::run(socket, Arc::clone(&process), caveats);
@@ -144,6 +139,17 @@ impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Worker").field("pid", &self.pid()).field("gone", &self.is_gone()).finish_non_exhaustive()
     }
+}
+
+/// The child, and the socket whose other end is its stdin.
+pub(super) fn spawn(mut command: Command) -> Result<(UnixStream, Process), Error> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let (socket, childs_end) = UnixStream::pair().map_err(|error| cannot_start(&program, &error))?;
+    command.stdin(Stdio::from(OwnedFd::from(childs_end)));
+    let child = command.spawn().map_err(|error| cannot_start(&program, &error))?;
+    // The command holds a copy of the child's end: while it is open, the child's end is never seen to close.
+    drop(command);
+    Ok((socket, Process::new(child)))
 }
 
 /// Sends the opening and reads its answer.

@@ -13,15 +13,17 @@ use super::{
     confine::{confine, give_up_privileges},
     frame,
     pool::Pool,
+    probe::{self, First},
     wire::{Bytes, Numbered},
 };
 use crate::{Device, DeviceInfo, Disposition, Error, pkcs11, yubihsm2};
 
 /// Serves one token to the process that holds the other end of stdin, until that end closes.
 ///
-/// The first frame is the [`Opening`]; its PIN is tried once. A session that turns out broken is answered for and then
-/// ends the process, so that its supervisor starts a fresh one. Exit status: 0 when the parent closed, 78 when a person
-/// must act, 2 when stdin is no worker's socket, else 1.
+/// The first frame is the [`Opening`], or asks for a look at the token instead ([`probe`](super::probe())); its PIN is
+/// tried once. A session that turns out broken is answered for and then ends the process, so that its supervisor starts a
+/// fresh one. Exit status: 0 when the parent closed, 78 when a person must act, 2 when stdin is no worker's socket, else
+/// 1.
 #[must_use]
 pub fn serve() -> ExitCode {
     match run() {
@@ -41,8 +43,12 @@ fn run() -> Result<ExitCode, String> {
     // Unbuffered, so that the PIN is in no buffer but the frame's own, which is wiped.
     let content = frame::read(&mut socket).map_err(|error| format!("reading the opening: {error}"))?;
     let content = content.ok_or("closed before the opening")?;
-    let opening: Opening = Bytes::decode_all(&content).map_err(|malformed| malformed.to_string())?;
+    let first: First = Bytes::decode_all(&content).map_err(|malformed| malformed.to_string())?;
     drop(content);
+    let opening = match first {
+        First::Opening(opening) => opening,
+        First::Probe(opening, question) => return Ok(probe::answer(&socket, opening, &question)),
+    };
 
     let opened = confine(&opening.forbidden).and_then(|caveats| Ok((open(&opening)?, caveats)));
     drop(opening);

@@ -30,6 +30,13 @@ impl<'a> Bytes<'a> {
         if rest.0.is_empty() { Ok(value) } else { Err(Malformed("bytes after its end")) }
     }
 
+    /// Whether `prefix` comes next; it is taken then.
+    pub(super) fn skip(&mut self, prefix: &[u8]) -> bool {
+        let rest = self.0.strip_prefix(prefix);
+        self.0 = rest.unwrap_or(self.0);
+        rest.is_some()
+    }
+
     pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
         let (taken, rest) = self.0.split_at_checked(length).ok_or(Malformed("it ends too early"))?;
         self.0 = rest;
@@ -78,6 +85,20 @@ macro_rules! wire_number {
 }
 
 wire_number!(u16, u32, u64);
+
+impl Wire for bool {
+    fn encode(&self, to: &mut Vec<u8>) {
+        to.push(u8::from(*self));
+    }
+
+    fn decode(from: &mut Bytes<'_>) -> Result<Self, Malformed> {
+        match from.take_tag()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Malformed("neither true nor false")),
+        }
+    }
+}
 
 impl Wire for String {
     fn encode(&self, to: &mut Vec<u8>) {

@@ -10,6 +10,7 @@ mod backend;
 mod cases;
 mod mock;
 mod pkcs11;
+mod probe;
 mod replicate;
 mod simulator;
 mod softhsm;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     trials.extend(mock::trials());
     trials.extend(simulator::trials());
     trials.extend(pkcs11::trials());
+    trials.extend(probe::trials());
     trials.extend(replicate::trials());
     trials.extend(worker::trials());
     trials.extend(yubihsm::trials());
