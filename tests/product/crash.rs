@@ -165,7 +165,7 @@ fn killed_worker() {
     let tls = load::watcher_tls(&installation);
     let running = installation.start();
     let (pid, address) = (running.pid(), running.watcher);
-    let worker = || load::status(&installation)["tokens"][0]["worker"].as_i64();
+    let worker = || installation.status()["tokens"][0]["worker"].as_i64();
     let first = worker().unwrap();
     let signed = block_on(async {
         let mut tasks = JoinSet::new();
@@ -197,7 +197,7 @@ fn killed_worker() {
             while load::log_of(installation).len() < seen + 40 && !tasks.is_empty() {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
-            if let Some(worker) = load::status(installation)["tokens"][0]["worker"].as_i64() {
+            if let Some(worker) = installation.status()["tokens"][0]["worker"].as_i64() {
                 let _ = kill_process(Pid::from_raw(worker as i32).unwrap(), Signal::KILL);
             }
             tokio::time::sleep(Duration::from_millis(300)).await;

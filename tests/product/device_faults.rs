@@ -22,7 +22,6 @@ use self::{
 };
 use crate::harness::{
     Installation, Running, eventually,
-    load::status,
     shim::{Call, Shim},
     trial,
 };
@@ -51,12 +50,12 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn up(installation: &Installation) -> Option<u64> {
-    let token = status(installation)["tokens"][0].clone();
+    let token = installation.status()["tokens"][0].clone();
     if token["state"] == "up" { token["worker"].as_u64() } else { None }
 }
 
 fn token(installation: &Installation) -> Value {
-    status(installation)["tokens"][0].clone()
+    installation.status()["tokens"][0].clone()
 }
 
 fn passing(lanes: Range<usize>) {
@@ -89,7 +88,7 @@ fn run_lane(lane: usize) {
 /// What must hold in the end, whatever happened.
 fn finish(installation: &Installation, running: Running, traffic: Traffic, shim: &Shim) {
     let answered = traffic.end();
-    eventually("nothing is left open", || (status(installation)["open_requests"] == 0).then_some(()));
+    eventually("nothing is left open", || (installation.status()["open_requests"] == 0).then_some(()));
     running.stop();
     assert_bound_once(installation, &answered);
     one_login_each(shim);
@@ -194,7 +193,7 @@ impl Sealing {
 /// An appliance that has nothing left to do, signs with every key, and has traffic.
 fn serving(installation: &Installation, id: &str) -> (Running, Traffic) {
     let running = installation.start();
-    eventually("what was accepted is signed", || (status(installation)["open_requests"] == 0).then_some(()));
+    eventually("what was accepted is signed", || (installation.status()["open_requests"] == 0).then_some(()));
     let traffic = Traffic::start(installation, &running, id);
     eventually("every key signs", || traffic.each_key_signs(id).then_some(()));
     (running, traffic)

@@ -16,6 +16,7 @@ pub(crate) mod vault;
 pub(crate) mod watcher;
 pub(crate) mod watcher_program;
 pub(crate) mod wire;
+pub(crate) mod yubihsms;
 
 pub(crate) use installation::Installation;
 pub(crate) use running::Running;

@@ -16,6 +16,8 @@ mod certificates;
 mod children;
 mod crash;
 mod device_faults;
+mod device_log;
+mod doctor;
 mod durability;
 mod ethereum;
 mod explain;
@@ -30,6 +32,7 @@ mod operator_cli;
 mod policy_tools;
 mod problem_codes;
 mod proofs;
+mod rates;
 mod secrets;
 mod several_tokens;
 mod shape;
@@ -40,6 +43,7 @@ mod verified;
 mod watcher_cli;
 mod withdrawals;
 mod worker_privileges;
+mod yubihsm;
 
 fn main() -> ExitCode {
     if let Some(code) = harness::program() {
@@ -53,6 +57,8 @@ fn main() -> ExitCode {
         children::trials(),
         crash::trials(),
         device_faults::trials(),
+        device_log::trials(),
+        doctor::trials(),
         durability::trials(),
         ethereum::trials(),
         explain::trials(),
@@ -66,6 +72,7 @@ fn main() -> ExitCode {
         policy_tools::trials(),
         problem_codes::trials(),
         proofs::trials(),
+        rates::trials(),
         secrets::trials(),
         several_tokens::trials(),
         shape::trials(),
@@ -76,6 +83,7 @@ fn main() -> ExitCode {
         watcher_cli::trials(),
         withdrawals::trials(),
         worker_privileges::trials(),
+        yubihsm::trials(),
     ]
     .into_iter()
     .flatten()

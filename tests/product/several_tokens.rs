@@ -38,19 +38,13 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn token(installation: &Installation, name: &str) -> Value {
-    let status: Value = serde_json::from_slice(&installation.run("chancery", &["status", "--json"]).stdout).unwrap();
-    status["tokens"].as_array().unwrap().iter().find(|token| token["name"] == name).unwrap().clone()
+    installation.status()["tokens"].as_array().unwrap().iter().find(|token| token["name"] == name).unwrap().clone()
 }
 
 fn signal(installation: &Installation, name: &str, signal: &str) {
     let token = token(installation, name);
     let worker = token["worker"].as_i64().unwrap_or_else(|| panic!("{token}"));
     assert!(Command::new("kill").args([signal, &worker.to_string()]).status().unwrap().success());
-}
-
-fn kinds(installation: &Installation, id: &str) -> Vec<String> {
-    let entries = installation.entries().into_iter().filter(|entry| entry["request_id"] == id);
-    entries.map(|entry| entry["kind"].as_str().unwrap().to_owned()).collect()
 }
 
 fn one_gone() {
@@ -97,7 +91,7 @@ fn one_ends() {
         assert!(answers.join().unwrap().iter().all(|answer| answer.status == 200));
     });
     for number in 0..16 {
-        let kinds = kinds(&installation, &format!("a-{number}"));
+        let kinds = installation.kinds_of(&format!("a-{number}"));
         assert!(kinds == ["accepted", "signed"] || kinds == ["accepted", "failed", "signed"], "{kinds:?}");
     }
     running.stop();

@@ -47,7 +47,7 @@ pub(crate) fn lose_the_token_after_acceptance(
     signal_worker(installation, "-STOP");
     std::thread::scope(|scope| {
         let answers = scope.spawn(|| watcher.put_at_once(requests));
-        eventually("all are accepted", || (status(installation)["open_requests"] == open).then_some(()));
+        eventually("all are accepted", || (installation.status()["open_requests"] == open).then_some(()));
         unplug(installation);
         signal_worker(installation, "-KILL");
         answers.join().unwrap()
@@ -57,15 +57,6 @@ pub(crate) fn lose_the_token_after_acceptance(
 fn used(watcher: &Watcher) -> Value {
     let limits = watcher.get("/v1/limits").good();
     limits["limits"].as_array().unwrap().iter().find(|limit| limit["asset"] == "BTC").unwrap()["used"].clone()
-}
-
-fn kinds(installation: &Installation, id: &str) -> Vec<String> {
-    let entries = installation.entries().into_iter().filter(|entry| entry["request_id"] == id);
-    entries.map(|entry| entry["kind"].as_str().unwrap().to_owned()).collect()
-}
-
-fn status(installation: &Installation) -> Value {
-    serde_json::from_slice(&installation.run("chancery", &["status", "--json"]).stdout).unwrap()
 }
 
 fn comes_back() {
@@ -99,7 +90,7 @@ fn comes_back() {
     });
     assert_eq!(watcher.put("a", &body).body, signed.body);
     assert_eq!(used(&watcher), "0.1001");
-    let kinds = kinds(&installation, "a");
+    let kinds = installation.kinds_of("a");
     assert_eq!(kinds.first().map(String::as_str), Some("accepted"));
     assert_eq!(kinds.iter().filter(|kind| *kind == "accepted" || *kind == "signed").count(), 2, "{kinds:?}");
     running.stop();
@@ -113,18 +104,18 @@ fn resumed() {
     let requests = (0..16).map(|n| (format!("a-{n}"), digest("raw", n))).collect();
     let answers = lose_the_token_after_acceptance(&installation, &watcher, requests);
     assert!(answers.iter().all(|answer| answer.code() == "token-unavailable"));
-    assert_eq!(status(&installation)["open_requests"], 16);
+    assert_eq!(installation.status()["open_requests"], 16);
     // Known to be down, it costs a new request nothing.
     assert_eq!(watcher.put("b", digest("raw", 16)).code(), "token-unavailable");
     assert_eq!(watcher.get("/v1/signatures/b").status, 404);
     plug_in(&installation);
     // Nobody asks again.
-    eventually("all are signed", || (status(&installation)["open_requests"] == 0).then_some(()));
+    eventually("all are signed", || (installation.status()["open_requests"] == 0).then_some(()));
     for number in 0..16 {
         let id = format!("a-{number}");
         assert_eq!(watcher.get(&format!("/v1/signatures/{id}")).good()["status"], "signed");
         watcher.signed(&id, digest("raw", number));
-        assert_eq!(kinds(&installation, &id).iter().filter(|kind| *kind == "signed").count(), 1);
+        assert_eq!(installation.kinds_of(&id).iter().filter(|kind| *kind == "signed").count(), 1);
     }
     running.stop();
     installation.assert_log_verifies();
@@ -142,7 +133,7 @@ fn absent_at_start() {
     let watcher = Watcher::new(&installation, &running);
     assert_eq!(watcher.put("before", digest("raw", 1)).body, stored.body);
     assert_eq!(watcher.put("a", digest("raw", 1)).code(), "token-unavailable");
-    assert_eq!(status(&installation)["tokens"][0]["state"], "down");
+    assert_eq!(installation.status()["tokens"][0]["state"], "down");
     plug_in(&installation);
     eventually("it is signed", || (watcher.put("a", digest("raw", 1)).status == 200).then_some(()));
     running.stop();
@@ -171,7 +162,7 @@ fn lapses() {
         assert_eq!(answer.json()["status"], "lapsed", "{}", String::from_utf8_lossy(&answer.body));
     }
     assert_eq!(used(&watcher), "0.1001");
-    assert!(!kinds(&installation, "a").contains(&"signed".to_owned()));
+    assert!(!installation.kinds_of("a").contains(&"signed".to_owned()));
     running.stop();
     installation.assert_log_verifies();
 }
@@ -181,7 +172,7 @@ fn kill_worker(installation: &Installation) {
 }
 
 fn signal_worker(installation: &Installation, signal: &str) {
-    let worker = status(installation)["tokens"][0]["worker"].as_i64().unwrap();
+    let worker = installation.status()["tokens"][0]["worker"].as_i64().unwrap();
     assert!(Command::new("kill").args([signal, &worker.to_string()]).status().unwrap().success());
 }
 
@@ -194,7 +185,7 @@ fn worker_killed() {
         kill_worker(&installation);
         let body = payment(round, "0.1", "0");
         eventually("it is signed", || (watcher.put(&id, &body).status == 200).then_some(()));
-        assert_eq!(kinds(&installation, &id).iter().filter(|kind| *kind == "accepted").count(), 1);
+        assert_eq!(installation.kinds_of(&id).iter().filter(|kind| *kind == "accepted").count(), 1);
     }
     assert_eq!(used(&watcher), "0.3");
     running.stop();
@@ -265,7 +256,7 @@ fn pin_becomes_wrong() {
     let pin = make_pin_wrong(&installation);
     kill_worker(&installation);
     let token = eventually("the token is sealed", || {
-        let token = status(&installation)["tokens"][0].clone();
+        let token = installation.status()["tokens"][0].clone();
         (token["state"] == "sealed").then_some(token)
     });
     assert!(token["reason"].as_str().unwrap().contains("the PIN was refused"), "{token}");
@@ -282,7 +273,7 @@ fn pin_becomes_wrong() {
     fs::write(installation.path("token/pin"), pin).unwrap();
     let running = installation.start();
     let watcher = Watcher::new(&installation, &running);
-    eventually("what was accepted is signed", || (status(&installation)["open_requests"] == 0).then_some(()));
+    eventually("what was accepted is signed", || (installation.status()["open_requests"] == 0).then_some(()));
     watcher.signed("a-0", digest("raw", 0));
     running.stop();
     installation.assert_log_verifies();

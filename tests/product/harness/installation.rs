@@ -85,16 +85,26 @@ impl Installation {
 
     /// Token, keys, certificates and configuration, but no audit log yet.
     pub(crate) fn without_log() -> Self {
-        let directory = tempfile::Builder::new().prefix("chancery").tempdir().unwrap();
-        let mut installation = Self { directory, watcher_sha256: String::new() };
-        installation.run("chancery-provision", &["init", "--directory", ".", "--development"]);
-        let starter = fs::read_to_string(installation.path("policy.toml")).unwrap();
-        let line = starter.lines().find(|line| line.starts_with("public_keys_sha256")).unwrap();
-        installation.watcher_sha256 = line.split('"').nth(1).unwrap().to_owned();
+        let installation = Self::with_token("softhsm");
         for (name, algorithm) in KEYS {
             let arguments = ["key", "generate", name, "--algorithm", algorithm, "--config", "chancery.toml"];
             installation.run("chancery-provision", &arguments);
         }
+        installation
+    }
+
+    /// One with this kind of token, as `init` calls it, and no keys in it but the appliance's own.
+    pub(crate) fn with_token(kind: &str) -> Self {
+        Self::made_in(tempfile::Builder::new().prefix("chancery").tempdir().unwrap(), kind)
+    }
+
+    /// As [`Self::with_token`], in a directory that may hold something already.
+    pub(crate) fn made_in(directory: TempDir, token: &str) -> Self {
+        let mut installation = Self { directory, watcher_sha256: String::new() };
+        installation.run("chancery-provision", &["init", "--directory", ".", "--development", "--token", token]);
+        let starter = fs::read_to_string(installation.path("policy.toml")).unwrap();
+        let line = starter.lines().find(|line| line.starts_with("public_keys_sha256")).unwrap();
+        installation.watcher_sha256 = line.split('"').nth(1).unwrap().to_owned();
         let config = fs::read_to_string(installation.path("chancery.toml")).unwrap();
         let config = config.replace("127.0.0.1:8443", "127.0.0.1:0").replace("127.0.0.1:9464", "127.0.0.1:0");
         fs::write(installation.path("chancery.toml"), config).unwrap();
@@ -150,6 +160,17 @@ impl Installation {
     /// The log must verify.
     pub(crate) fn assert_log_verifies(&self) {
         self.run("chancery", &["audit", "verify"]);
+    }
+
+    /// What `chancery status --json` says.
+    pub(crate) fn status(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.run("chancery", &["status", "--json"]).stdout).unwrap()
+    }
+
+    /// Kinds of the entries about a request, in order.
+    pub(crate) fn kinds_of(&self, id: &str) -> Vec<String> {
+        let entries = self.entries().into_iter().filter(|entry| entry["request_id"] == id);
+        entries.map(|entry| entry["kind"].as_str().unwrap().to_owned()).collect()
     }
 
     /// Entries of the log.

@@ -2,9 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::{Read, Write},
     net::SocketAddr,
-    os::unix::net::UnixStream,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -343,29 +341,6 @@ pub(crate) fn assert_limits_agree(answer: &Value, log: &[Value], limits: &[Limit
         };
         assert_eq!(used, sum, "{line}");
     }
-}
-
-/// A call of the admin socket: status and body.
-pub(crate) fn admin(installation: &Installation, method: &str, path: &str, body: &str) -> (u16, String) {
-    let mut stream = UnixStream::connect(installation.path("admin.sock")).unwrap();
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\n\r\n{body}",
-        body.len()
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-}
-
-/// `/status` of the admin socket.
-pub(crate) fn status(installation: &Installation) -> Value {
-    let (code, body) = admin(installation, "GET", "/status", "");
-    assert_eq!(code, 200, "{body}");
-    serde_json::from_str(&body).unwrap()
 }
 
 pub(crate) fn watcher_tls(installation: &Installation) -> Arc<ClientConfig> {

@@ -115,7 +115,7 @@ impl Running {
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
-    /// Value of an unlabelled metric.
+    /// Value of a metric; its labels are part of the name.
     pub(crate) fn metric(&self, name: &str) -> u64 {
         let (_, text) = self.monitor("/metrics");
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

@@ -62,6 +62,23 @@ impl Watcher {
         self.put(id, body).problem()
     }
 
+    /// Puts all of them at once, to an appliance that may end meanwhile.
+    pub(crate) fn try_put_at_once(&self, requests: impl IntoIterator<Item = (String, Value)>) {
+        self.block_on(async {
+            let mut tasks = JoinSet::new();
+            for (id, body) in requests {
+                let (address, tls) = (self.address, Arc::clone(&self.tls));
+                tasks.spawn(async move {
+                    let path = format!("/v1/signatures/{id}");
+                    if let Ok(mut connection) = Connection::open(address, &tls).await {
+                        let _ = connection.request("PUT", &path, body.to_string().as_bytes()).await;
+                    }
+                });
+            }
+            tasks.join_all().await;
+        });
+    }
+
     /// Puts all of them at once, each over a connection that was open before the first was put.
     pub(crate) fn put_at_once(&self, requests: impl IntoIterator<Item = (String, Value)>) -> Vec<Answer> {
         self.block_on(async {
