@@ -17,7 +17,7 @@ quickstart-flags = $(if $(filter 1,$(ONCE)),--once) $(if $(WATCHER_PORT),--watch
 
 FUZZ_SECONDS ?= 60
 
-.PHONY: help quickstart test check bench fuzz docs clean-quickstart programs
+.PHONY: help quickstart test check bench fuzz soak docs clean-quickstart programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,13 @@ bench: ## signatures a second, end to end, one line a measurement
 	@.ci/prerequisites
 	@export SOFTHSM2_MODULE="$$(.ci/prerequisites --softhsm)"; \
 	exec $(CARGO) bench -p integration-tests --bench end_to_end --bench worker
+
+# The tests of `make test` that take a number, with large ones. Built once, for a test that runs long must not be replaced.
+soak: ## faults, crashes and signatures by the thousand (an hour)
+	@.ci/prerequisites tests
+	@export SOFTHSM2_MODULE="$$(.ci/prerequisites --softhsm)" FAULTS=1000 CHANCERY_TEST_SIGNATURES=100000 \
+		CHANCERY_TEST_CYCLES=200; \
+	exec $(CARGO) test -p integration-tests --test product -- device_faults:: device_log:: crash:: --test-threads 1
 
 # On the stable compiler: coverage is instrumented all the same, and the code has no unsafe for a sanitizer to watch.
 fuzz: ## each fuzz target for FUZZ_SECONDS (needs `cargo install cargo-fuzz --locked`)

@@ -39,7 +39,9 @@ pub async fn begin(config: Config, document: String) -> Result<Begun, ServeError
     let policy = Policy::parse(&document).map_err(|mistakes| ServeError::State(format!("the policy:\n{mistakes}")))?;
     let config = Arc::new(config);
     let tokens = Tokens::new(&config, Arc::new(Freezes::default()), Arc::new(Metrics::default()));
-    wait_for_tokens(&tokens, &config).await?;
+    if let Some(sealed) = wait_for_tokens(&tokens, &config).await?.into_iter().next() {
+        return Err(sealed);
+    }
     let (token, log_key) = find_log_key(&config, &tokens).await?;
     let keys: Vec<&PolicyKey> = policy.keys.iter().collect();
     let keys = key_entries(&tokens, &keys, &[]).await.map_err(ServeError::State)?;

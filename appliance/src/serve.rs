@@ -142,23 +142,29 @@ async fn open_tokens(
 ) -> Result<Tokens, ServeError> {
     let tokens = Tokens::new(config, Arc::clone(freezes), Arc::clone(metrics));
     tokens.know(opened.state().keys.values()).map_err(ServeError::State)?;
-    wait_for_tokens(&tokens, config).await?;
-    Ok(tokens)
+    let sealed = wait_for_tokens(&tokens, config).await?;
+    // With one that may serve, the others wait for their operator as they would had it happened a day later.
+    let all = sealed.len() == config.tokens.len();
+    match sealed.into_iter().next().filter(|_| all) {
+        Some(error) => Err(error),
+        None => Ok(tokens),
+    }
 }
 
-/// Opens the tokens and waits for the outcome. One that is merely down may come later; one that waits for an operator
-/// ends the start, so that nobody's next restart costs another try of the PIN.
-pub(crate) async fn wait_for_tokens(tokens: &Tokens, config: &Arc<Config>) -> Result<(), ServeError> {
+/// Opens the tokens and waits for the outcome: those that wait for an operator, each with why. One that is merely down
+/// may come later.
+pub(crate) async fn wait_for_tokens(tokens: &Tokens, config: &Arc<Config>) -> Result<Vec<ServeError>, ServeError> {
     tokens.open(config);
+    let mut sealed = Vec::new();
     for token in tokens.all() {
         let waited = Arc::clone(token);
         let state = tokio::task::spawn_blocking(move || waited.opened(TOKENS_OPEN_WITHIN)).await;
         let state = state.map_err(|error| ServeError::System(format!("opening token {}: {error}", token.name())))?;
         if let TokenState::Sealed { reason } = state {
-            return Err(ServeError::Token { token: token.name().to_owned(), reason });
+            sealed.push(ServeError::Token { token: token.name().to_owned(), reason });
         }
     }
-    Ok(())
+    Ok(sealed)
 }
 
 /// The log key is pinned by the genesis; the token must have that one.

@@ -188,9 +188,11 @@ impl State {
                 self.open.insert(entry.index, Unfinished { key, signatures });
             }
             Body::Failed(failed) => {
-                // The attempt after this one is recorded with it.
                 let unfinished = self.open.get(&failed.accepted).ok_or_else(|| not_open(failed.accepted))?;
-                self.accounts.allow(&unfinished.key, unfinished.signatures);
+                // Another attempt may follow: with the signatures of this one where it certainly made none.
+                if failed.outcome_unknown {
+                    self.accounts.allow(&unfinished.key, unfinished.signatures);
+                }
             }
             Body::Token(token) => self.accounts.record(token).map_err(BadEntry::Content)?,
             Body::Signed(signed) => self.close(signed.accepted)?,

@@ -342,5 +342,10 @@ fn other_token_signs() {
     }
     assert_eq!(token(&installation, "main")["state"], "up");
     running.stop();
+    // A start does not ask for more than what was enough before it.
+    let running = installation.start();
+    assert_eq!(token(&installation, "copy")["state"], "sealed");
+    Watcher::new(&installation, &running).signed("b", digest("raw", 1));
+    running.stop();
     installation.assert_log_verifies();
 }
