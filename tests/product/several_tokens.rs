@@ -5,13 +5,14 @@ use std::{fs, path::Path, process::Command};
 use libtest_mimic::Trial;
 use serde_json::Value;
 
-use crate::harness::{Installation, body::digest, eventually, trial, watcher::Watcher};
+use crate::harness::{Installation, body::digest, eventually, installation::POLICY, trial, watcher::Watcher};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("several_tokens::while_one_is_gone_the_other_signs", one_gone),
         trial("several_tokens::what_one_was_asked_when_it_ended_the_other_signs", one_ends),
         trial("several_tokens::work_is_spread_over_both", spread),
+        trial("several_tokens::a_replica_made_by_the_ceremony_signs_where_the_first_is_gone", replicated),
         trial("several_tokens::another_key_under_the_same_name_is_not_asked", other_key),
     ]
 }
@@ -134,4 +135,55 @@ fn other_key() {
     assert!(!running.monitor("/metrics").1.contains("chancery_token_wrong_signatures_total{token=\"copy\"} 1"));
     running.stop();
     installation.assert_log_verifies();
+}
+
+/// Two tokens of one SoftHSM, each with PINs of its own; the key leaves the one wrapped.
+fn replicated() {
+    let installation = Installation::with_token("softhsm");
+    installation.run("chancery-provision", &["init", "--directory", "other", "--development"]);
+    let directory = |of: &str| fs::read_dir(installation.path(of)).unwrap().next().unwrap().unwrap().path();
+    let (ours, theirs) = (directory("token/objects"), directory("other/token/objects"));
+    fs::rename(&theirs, installation.path("token/objects").join(theirs.file_name().unwrap())).unwrap();
+    fs::copy(installation.path("other/token/pin"), installation.path("token/second-pin")).unwrap();
+    installation.edit_config(|config| {
+        let (before, token) = config.split_once("[[token]]").unwrap();
+        let label = token.lines().find(|line| line.starts_with("label")).unwrap();
+        let serial = |path: &Path| format!("{label}\nserial = \"{}\"", serial(path));
+        let main = token.replace(label, &serial(&ours));
+        let second = token.replace(label, &serial(&theirs)).replace("\"main\"", "\"second\"");
+        format!("{before}[[token]]{main}\n[[token]]{}", second.replace("token/pin", "token/second-pin"))
+    });
+    let in_main = ["--config", "chancery.toml", "--token", "main"];
+    for (name, algorithm, backup) in
+        [("hot", "secp256k1", false), ("raw", "secp256k1", true), ("nist", "p256", false), ("ed", "ed25519", false)]
+    {
+        let generate = ["key", "generate", name, "--algorithm", algorithm];
+        let backup: &[&str] = if backup { &["--backup"] } else { &[] };
+        installation.run("chancery-provision", &[&generate[..], &in_main, backup].concat());
+    }
+    installation.begin(POLICY);
+    let replicate = ["key", "replicate", "raw", "--to", "second", "--so-pin-file", "token/so-pin"];
+    installation.run("chancery-provision", &[&replicate[..], &in_main].concat());
+
+    let running = installation.start();
+    let watcher = Watcher::new(&installation, &running);
+    fs::rename(&ours, installation.path("away")).unwrap();
+    eventually("the first is gone", || {
+        let token = token(&installation, "main");
+        // A checkpoint may have found out before.
+        if let Some(worker) = token["worker"].as_i64() {
+            Command::new("kill").args(["-9", &worker.to_string()]).status().unwrap();
+        }
+        (token["state"] == "down").then_some(())
+    });
+    watcher.signed("by-the-replica", digest("raw", 1));
+    assert_eq!(watcher.put("only-in-the-first", digest("nist", 1)).code(), "token-unavailable");
+    running.stop();
+    installation.assert_log_verifies();
+}
+
+/// The last 16 digits of the UUID that SoftHSM calls a token's directory by.
+fn serial(directory: &Path) -> String {
+    let name = directory.file_name().unwrap().to_string_lossy().replace('-', "");
+    name[name.len() - 16..].to_owned()
 }
