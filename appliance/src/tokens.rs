@@ -211,6 +211,13 @@ impl Tokens {
         self.tokens.values().filter(holds).map(|token| token.name().to_owned()).collect()
     }
 
+    /// The longest message that every open token with the key can carry; none where no such token is open.
+    #[must_use]
+    pub fn longest_message(&self, key: &KeyLabel) -> Option<usize> {
+        let holding = self.tokens.values().filter_map(|token| token.worker()).filter(|up| up.holds(key).is_some());
+        holding.map(|up| up.info.longest_message).min()
+    }
+
     /// The key of this name as the log pins it, with what its children are derived with.
     #[must_use]
     pub fn family(&self, key: &KeyLabel) -> Option<Family> {

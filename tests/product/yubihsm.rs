@@ -67,6 +67,8 @@ fn simulator() {
             answer.body
         })
         .collect();
+    watcher.signed("longest", message(&[7; 2000]));
+    assert_eq!(watcher.put("longer", message(&[7; 2001])).code(), "too-large", "before the device is asked");
     running.kill();
     let running = installation.start();
     let watcher = Watcher::new(&installation, &running);

@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use appliance_wire::{ProblemCode, RequestStatus, SignatureAnswer};
 use bytes::Bytes;
-use hsm_types::PublicKey;
+use hsm_types::{PublicKey, ToSign};
 use tokio::sync::watch;
 
 use super::Operations;
@@ -90,9 +90,26 @@ impl Operations {
     /// What the request is known to pay. Evidence is read on a thread where it may take its time.
     pub(super) fn establish(&self, watcher: &str, command: &SignCommand) -> Result<Facts, Refusal> {
         let (policy, family) = (self.audit.policy(), self.tokens.family(&command.key));
+        // Of keys not granted nothing is told, not even this.
+        if policy.granted_key(watcher, &command.key).is_some() {
+            self.check_length(command)?;
+        }
         let public_key = |child| family_key(family.as_ref(), child);
         let establish = || evidence::establish(&policy, watcher, command, &public_key);
         if command.request.evidence.is_some() { tokio::task::block_in_place(establish) } else { establish() }
+    }
+
+    /// What the key's tokens cannot carry is told before any is asked.
+    fn check_length(&self, command: &SignCommand) -> Result<(), Refusal> {
+        let Some(longest) = self.tokens.longest_message(&command.key) else { return Ok(()) };
+        let too_long = |input: &ToSign| matches!(input, ToSign::Message(message) if message.len() > longest);
+        match command.inputs.iter().position(too_long) {
+            None => Ok(()),
+            Some(place) => {
+                let detail = format!("items[{place}].message is over {longest} bytes, the most its token can carry");
+                Err(Refusal::new(ProblemCode::TooLarge, detail))
+            }
+        }
     }
 
     /// The way from facts to signatures.
