@@ -30,6 +30,7 @@ pub use genesis::{FirstEntries, create};
 pub use handle::Audit;
 pub use intent::{Attempt, Failure, Intent, VerifiedSignatures};
 pub use journal::free_bytes;
+pub(crate) use journal::{Lines, Next};
 pub use log::{Log, Tip};
 pub use open::{LogError, Opened, open};
 pub use replay::{Flip, Replay, replay};

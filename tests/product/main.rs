@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
+mod audit_show;
 mod bad_evidence;
 mod bad_input;
 mod bad_token;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         return code;
     }
     let trials: Vec<Trial> = [
+        audit_show::trials(),
         bad_evidence::trials(),
         bad_input::trials(),
         bad_token::trials(),

@@ -299,6 +299,7 @@ fn usage() {
         &["explain"],
         &["audit", "verify"],
         &["audit", "show"],
+        &["audit", "tail"],
     ] {
         let text = good(&installation, &[command, &["--help"]].concat());
         assert!(text.contains(&format!("Example: chancery {}", command.join(" "))), "{text}");

@@ -1,9 +1,9 @@
 //! `log.jsonl`: one canonical entry a line, appended and synced. The sync's return is the commit point.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -99,14 +99,14 @@ pub(super) fn path_in(directory: &Path) -> PathBuf {
 
 /// Reads lines one after another, with where each ends.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     reader: BufReader<File>,
     line: Vec<u8>,
     position: u64,
 }
 
 /// What is next in the file.
-pub(super) enum Next<'a> {
+pub(crate) enum Next<'a> {
     /// A complete line, without its end.
     Line(&'a [u8]),
     /// The rest: bytes without a line end, possibly none.
@@ -115,21 +115,64 @@ pub(super) enum Next<'a> {
 
 /// With its end.
 pub(super) const LONGEST_LINE: u64 = 16 << 20;
+const READ_BACK_BYTES: u64 = 64 << 10;
 
 impl Lines {
-    pub(super) fn open(directory: &Path) -> io::Result<Self> {
+    /// From the first line on.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub(crate) fn open(directory: &Path) -> io::Result<Self> {
+        Self::of(&path_in(directory))
+    }
+
+    /// Of a copy of the log, wherever it is.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
         let flags = OFlags::NOFOLLOW.bits() as i32;
-        let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path_in(directory))?;
-        file.seek(SeekFrom::Start(0))?;
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
         Ok(Self { reader: BufReader::with_capacity(1 << 20, file), line: Vec::new(), position: 0 })
     }
 
+    /// From the last `count` complete lines on; what is before them is not read.
+    ///
+    /// # Errors
+    /// The file cannot be opened or read.
+    pub(crate) fn open_last(directory: &Path, count: usize) -> io::Result<Self> {
+        let mut lines = Self::open(directory)?;
+        let file = lines.reader.get_ref();
+        // The end of the last complete line is not the one that begins the last line wanted.
+        let mut ends_wanted = count.saturating_add(1);
+        let mut chunk = Vec::new();
+        let mut start = file.metadata()?.len();
+        while start > 0 {
+            let end = start;
+            start = end.saturating_sub(READ_BACK_BYTES);
+            chunk.resize((end - start) as usize, 0);
+            file.read_exact_at(&mut chunk, start)?;
+            for (place, _) in chunk.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n') {
+                ends_wanted -= 1;
+                if ends_wanted == 0 {
+                    lines.go_to(start + place as u64 + 1)?;
+                    return Ok(lines);
+                }
+            }
+        }
+        Ok(lines)
+    }
+
     /// End of the last complete line.
-    pub(super) fn position(&self) -> u64 {
+    pub(crate) fn position(&self) -> u64 {
         self.position
     }
 
-    pub(super) fn next(&mut self) -> io::Result<Next<'_>> {
+    /// Reads one line further.
+    ///
+    /// # Errors
+    /// The file cannot be read, or a line is longer than any entry.
+    pub(crate) fn next(&mut self) -> io::Result<Next<'_>> {
         self.line.clear();
         let read = self.reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut self.line)? as u64;
         if self.line.pop_if(|last| *last == b'\n').is_some() {
@@ -140,5 +183,55 @@ impl Lines {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a line is over 16 MiB"));
         }
         Ok(Next::Rest(read))
+    }
+
+    /// Back behind the last complete line: an incomplete one is read again when there may be more of it.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(crate) fn go_back(&mut self) -> io::Result<()> {
+        self.reader.seek(SeekFrom::Start(self.position)).map(|_| ())
+    }
+
+    /// To where a line is known to begin.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(super) fn go_to(&mut self, position: u64) -> io::Result<()> {
+        self.position = position;
+        self.go_back()
+    }
+
+    /// Whether the directory's log is still the file that is read here, and not shorter than what was read.
+    ///
+    /// # Errors
+    /// Either cannot be examined.
+    pub(crate) fn is_current(&self, directory: &Path) -> io::Result<bool> {
+        let (named, read) = (fs::symlink_metadata(path_in(directory))?, self.reader.get_ref().metadata()?);
+        Ok((named.dev(), named.ino()) == (read.dev(), read.ino()) && read.len() >= self.position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_lines_are_found_from_the_end_whatever_their_length() {
+        let directory = tempfile::tempdir().unwrap();
+        let lengths = [0, 5, READ_BACK_BYTES as usize - 1, READ_BACK_BYTES as usize, 3, 200_000, 1];
+        let line = |place: usize| vec![b'a' + place as u8; lengths[place]];
+        let whole: Vec<u8> = (0..lengths.len()).flat_map(|place| [line(place), vec![b'\n']].concat()).collect();
+        for torn in [&b""[..], b"torn"] {
+            fs::write(path_in(directory.path()), [&whole, torn].concat()).unwrap();
+            for count in 0..=lengths.len() + 2 {
+                let mut lines = Lines::open_last(directory.path(), count).unwrap();
+                for place in lengths.len().saturating_sub(count)..lengths.len() {
+                    assert!(matches!(lines.next().unwrap(), Next::Line(bytes) if *bytes == line(place)), "{count}");
+                }
+                assert!(matches!(lines.next().unwrap(), Next::Rest(rest) if rest == torn.len() as u64));
+                assert_eq!(lines.position(), whole.len() as u64);
+            }
+        }
     }
 }

@@ -1,6 +1,10 @@
 //! How commands print and end.
 
-use std::{fmt::Display, io::Write, process::ExitCode};
+use std::{
+    fmt::Display,
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use serde::Serialize;
 
@@ -36,7 +40,7 @@ impl Failure {
 
     /// Says why on stderr, and gives the exit status.
     pub(super) fn report(self) -> ExitCode {
-        let _ = writeln!(std::io::stderr(), "chancery: {}", self.message);
+        let _ = writeln!(io::stderr(), "chancery: {}", self.message);
         ExitCode::from(self.status)
     }
 }
@@ -55,7 +59,12 @@ impl From<AdminError> for Failure {
 
 /// Prints a line for people. A reader who left (a closed pipe) is no failure of the command.
 pub(super) fn print(line: impl Display) {
-    let _ = writeln!(std::io::stdout(), "{line}");
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Prints a line of many; an error where the reader left, for the rest is then of no use.
+pub(super) fn print_to_reader(line: impl Display) -> io::Result<()> {
+    writeln!(io::stdout(), "{line}")
 }
 
 /// Prints a value for machines.

@@ -34,7 +34,8 @@ pub(super) fn run(config: &Path) -> Result<(), Failure> {
     result
 }
 
-fn signals() -> Result<(Signal, Signal, Signal), Failure> {
+/// SIGTERM, SIGINT, SIGHUP.
+pub(super) fn signals() -> Result<(Signal, Signal, Signal), Failure> {
     let on = |kind| signal(kind).map_err(|error| Failure::failed(format!("listening for signals: {error}")));
     Ok((on(SignalKind::terminate())?, on(SignalKind::interrupt())?, on(SignalKind::hangup())?))
 }

@@ -44,14 +44,14 @@ pub fn verify_consistency(
     from_root: &Hash,
     to_root: &Hash,
 ) -> Result<(), BadProof> {
+    if from > to || (from == 0 && (!proof.is_empty() || *from_root != super::empty_root())) {
+        return Err(BadProof);
+    }
     if from == to {
         return if proof.is_empty() && from_root == to_root { Ok(()) } else { Err(BadProof) };
     }
-    if from > to || (from == 0 && !proof.is_empty()) {
-        return Err(BadProof);
-    }
     if from == 0 {
-        return if *from_root == super::empty_root() { Ok(()) } else { Err(BadProof) };
+        return Ok(());
     }
     let mut path = proof.iter();
     let (mut node, mut last) = (from - 1, to - 1);
