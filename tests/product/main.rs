@@ -22,6 +22,7 @@ mod doctor;
 mod durability;
 mod ethereum;
 mod explain;
+mod export;
 mod freeze;
 mod harness;
 mod idempotency;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         durability::trials(),
         ethereum::trials(),
         explain::trials(),
+        export::trials(),
         freeze::trials(),
         idempotency::trials(),
         keys::trials(),

@@ -300,6 +300,7 @@ fn usage() {
         &["audit", "verify"],
         &["audit", "show"],
         &["audit", "tail"],
+        &["audit", "export"],
     ] {
         let text = good(&installation, &[command, &["--help"]].concat());
         assert!(text.contains(&format!("Example: chancery {}", command.join(" "))), "{text}");

@@ -1,12 +1,12 @@
 //! The log under another policy: which decisions would have been others.
 
-use std::{fs::File, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use appliance_wire::{Accepted, Body, Denied, Entry, ProblemCode, from_canonical};
 
 use super::{
-    journal::{self, Lines, Next},
-    verify::{Finding, Past},
+    journal::{Lines, Next},
+    verify::{Again, Finding, Past},
     writer::command_of,
 };
 use crate::{
@@ -52,7 +52,7 @@ pub struct Flip {
 /// The log cannot be read.
 pub fn replay(directory: &Path, candidate: Policy, progress: &dyn Fn(u64)) -> Result<Replay, Finding> {
     let unreadable = |error: std::io::Error| Finding { index: None, reason: format!("log.jsonl: {error}") };
-    let past = Past::new(File::open(journal::path_in(directory)).map_err(unreadable)?);
+    let past = Past::new(Again::journal(directory).map_err(unreadable)?);
     let usage = Usage::new(&candidate);
     let state = State { policy: Some(Arc::new(candidate)), usage, ..State::default() };
     let mut replayer = Replayer { state, past, replay: Replay::default() };

@@ -7,17 +7,18 @@ use appliance_wire::tree::{Hash, Nodes, node_hash};
 use super::{store::Store, unreadable::Unreadable};
 
 const TILE_HEIGHT: u32 = 8;
-const TILE_WIDTH: usize = 1 << TILE_HEIGHT;
+/// Hashes of a full tile, and entries of a full bundle.
+pub(super) const TILE_WIDTH: usize = 1 << TILE_HEIGHT;
 
 /// The right edge of the tree, and full tiles the store does not hold yet.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Tiles {
     /// Level by level, the hashes of the last, incomplete tile.
     edge: Vec<Level>,
     fresh: BTreeMap<(u32, u64), Arc<[Hash]>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Level {
     full: u64,
     hashes: Vec<Hash>,
@@ -45,6 +46,12 @@ impl Tiles {
     /// Full tiles the store does not hold yet.
     pub(super) fn fresh(&self) -> impl Iterator<Item = ((u32, u64), Arc<[Hash]>)> {
         self.fresh.iter().map(|(place, tile)| (*place, Arc::clone(tile)))
+    }
+
+    /// The last tile of each level where it is not full, and not empty.
+    pub(super) fn partials(&self) -> impl Iterator<Item = ((u32, u64), &[Hash])> {
+        let levels = (0..).zip(&self.edge).filter(|(_, edge)| !edge.hashes.is_empty());
+        levels.map(|(level, edge)| ((level, edge.full), edge.hashes.as_slice()))
     }
 
     /// Forgets full tiles the store now holds.

@@ -1,22 +1,14 @@
-//! `audit verify`: everything the log claims, checked again from `log.jsonl` alone, without token, store or daemon.
+//! `audit verify`: everything the log claims, checked again from its entries alone, without token, store or daemon.
 
-use std::{
-    collections::HashMap,
-    fs::File,
-    path::{Path, PathBuf},
-};
+use std::collections::HashMap;
 
 use appliance_wire::{
-    Body, Checkpoint, Entry, LogKey, from_canonical,
+    Body, Entry, LogKey, from_canonical,
     tree::{Frontier, Hash},
 };
 use hsm_types::{Algorithm, KeyLabel, PublicKey};
 
-use super::{
-    anchor,
-    evidence_files::EvidenceFiles,
-    journal::{self, Lines, Next},
-};
+use super::{evidence_files::EvidenceFiles, journal::Next};
 use crate::{
     state::{State, bindings_of},
     tokens::Family,
@@ -24,9 +16,13 @@ use crate::{
 
 mod decisions;
 mod keys;
+mod notes;
 mod past;
+mod source;
 
-pub(super) use past::Past;
+use self::{notes::Vouched, source::TileCheck};
+pub use source::LogCopy;
+pub(super) use {past::Past, source::Again};
 
 /// What is not as it must be.
 #[derive(Clone, Debug, Eq, PartialEq, serde::Serialize, thiserror::Error)]
@@ -66,19 +62,19 @@ pub struct Verification {
 /// What is to be verified, and against what.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
-    /// The state directory.
-    pub directory: &'a Path,
+    /// The copy of it.
+    pub log: LogCopy<'a>,
     /// The log key the auditor knows; the genesis' own otherwise.
     pub log_key: Option<&'a LogKey>,
     /// A checkpoint note from before, which the log must contain.
     pub since: Option<&'a str>,
-    /// Told how far the reading is, in bytes.
+    /// Told how far the reading is: bytes of a state directory's log, entries of an export.
     pub progress: &'a dyn Fn(u64),
 }
 
 impl std::fmt::Debug for Subject<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Subject({})", self.directory.display())
+        write!(f, "Subject({:?})", self.log)
     }
 }
 
@@ -87,36 +83,41 @@ impl std::fmt::Debug for Subject<'_> {
 /// # Errors
 /// The first [`Finding`].
 pub fn verify(subject: &Subject<'_>) -> Result<Verification, Finding> {
-    let file = File::open(journal::path_in(subject.directory));
-    let file = file.map_err(|error| finding(None, format!("log.jsonl: {error}")))?;
-    let mut audit = Auditor {
-        directory: subject.directory.to_owned(),
+    let directory = subject.log.directory();
+    let vouched = Vouched::read(subject)?;
+    let again = vouched.source.again(directory);
+    let again = again.map_err(|error| finding(None, format!("log.jsonl: {error}")))?;
+    let tiles = match subject.log {
+        LogCopy::State(_) => None,
+        LogCopy::Export(directory) => Some(TileCheck::new(directory)),
+    };
+    let mut auditor = Auditor {
         state: State::default(),
         frontier: Frontier::default(),
-        past: Past::new(file),
+        tiles,
+        past: Past::new(again),
         families: HashMap::new(),
-        evidence: EvidenceFiles::of(subject.directory),
+        evidence: EvidenceFiles::of(directory),
         roots: HashMap::new(),
-        wanted: Vec::new(),
         decisions: 0,
         evidence_read: 0,
         evidence_missing: 0,
         addresses: 0,
         signatures: 0,
     };
-    audit.run(subject)
+    auditor.run(vouched, subject)
 }
 
 struct Auditor {
-    directory: PathBuf,
     state: State,
     frontier: Frontier,
+    /// Of an export, the hash tiles beside the entries.
+    tiles: Option<TileCheck>,
     past: Past,
     families: HashMap<KeyLabel, Family>,
     evidence: EvidenceFiles,
     /// Roots at the sizes somebody vouches for.
     roots: HashMap<u64, Hash>,
-    wanted: Vec<u64>,
     decisions: u64,
     evidence_read: u64,
     evidence_missing: u64,
@@ -125,30 +126,12 @@ struct Auditor {
 }
 
 impl Auditor {
-    fn run(&mut self, subject: &Subject<'_>) -> Result<Verification, Finding> {
-        let anchor = anchor::read(&self.directory).map_err(|error| finding(None, format!("anchor: {error}")))?;
-        let anchor = anchor.ok_or_else(|| finding(None, "neither slot of the anchor is valid"))?;
-        let note = match std::fs::read_to_string(self.directory.join("checkpoint")) {
-            Ok(note) => Some(note),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(finding(None, format!("checkpoint: {error}"))),
-        };
-        let notes: Vec<&str> = note.as_deref().into_iter().chain(subject.since).collect();
-        let sizes = notes.iter().filter_map(|note| note.lines().nth(1)?.parse().ok());
-        self.wanted = sizes.chain([anchor.size]).collect();
-
-        let mut lines = Lines::open(&self.directory).map_err(|error| finding(None, format!("log.jsonl: {error}")))?;
-        let incomplete_bytes = self.read(&mut lines, subject.progress)?;
-        if !self.roots.get(&anchor.size).is_some_and(|root| anchor.has_root(root)) {
-            let index = anchor.size.min(self.frontier.size());
-            let reason = format!("the log does not hold the {} entries its anchor was written for", anchor.size);
-            return Err(finding(Some(index), reason));
+    fn run(&mut self, mut vouched: Vouched, subject: &Subject<'_>) -> Result<Verification, Finding> {
+        let incomplete_bytes = self.read(&mut vouched, subject.progress)?;
+        if let Some(tiles) = &self.tiles {
+            tiles.finish().map_err(|reason| finding(None, reason))?;
         }
-        let log_key = self.log_key(subject.log_key)?;
-        let mut newest = None;
-        for note in notes {
-            newest = newest.max(Some(self.check_note(note, &log_key)?));
-        }
+        let (checkpoint, log_key) = vouched.compare(self, subject.log_key)?;
         Ok(Verification {
             entries: self.frontier.size(),
             root: hex::encode(self.frontier.root()),
@@ -157,35 +140,40 @@ impl Auditor {
             evidence_missing: self.evidence_missing,
             addresses: self.addresses,
             signatures: self.signatures,
-            checkpoint: newest,
+            checkpoint,
             log_key: log_key.to_string(),
             incomplete_bytes,
         })
     }
 
-    fn read(&mut self, lines: &mut Lines, progress: &dyn Fn(u64)) -> Result<u64, Finding> {
+    fn read(&mut self, vouched: &mut Vouched, progress: &dyn Fn(u64)) -> Result<u64, Finding> {
+        let Vouched { source, sizes, .. } = vouched;
         loop {
             let index = self.frontier.size();
-            let end = match lines.next() {
+            let name = source.name();
+            let leaf = match source.next() {
                 Ok(Next::Line(bytes)) => {
                     let entry: Entry = from_canonical(bytes)
                         .map_err(|error| finding(Some(index), format!("no canonical entry: {error}")))?;
-                    self.frontier.append(bytes);
+                    let leaf = self.frontier.append(bytes);
                     self.entry(&entry).map_err(|reason| finding(Some(index), reason))?;
-                    lines.position()
+                    leaf
                 }
                 Ok(Next::Rest(bytes)) => return Ok(bytes),
-                Err(error) => return Err(finding(Some(index), format!("reading log.jsonl: {error}"))),
+                Err(error) => return Err(finding(Some(index), format!("reading {name}: {error}"))),
             };
-            self.past.ends.push(end);
+            if let Some(tiles) = &mut self.tiles {
+                tiles.leaf(leaf).map_err(|reason| finding(Some(index), reason))?;
+            }
+            self.past.ends.push(source.end());
             if self.state.uncounted {
                 self.state.recount(&self.past).map_err(|error| finding(Some(index), error.to_string()))?;
             }
-            if self.wanted.contains(&(index + 1)) {
+            if sizes.contains(&(index + 1)) {
                 self.roots.insert(index + 1, self.frontier.root());
             }
             if index.is_multiple_of(1_000) {
-                progress(end);
+                progress(source.progress());
             }
         }
     }
@@ -221,32 +209,6 @@ impl Auditor {
         self.state.apply(entry).map_err(|error| error.to_string())?;
         self.past.bindings.extend(bindings_of(entry));
         Ok(())
-    }
-
-    fn log_key(&self, known: Option<&LogKey>) -> Result<LogKey, Finding> {
-        let genesis = self.state.genesis.as_ref().ok_or_else(|| finding(Some(0), "there is no genesis"))?;
-        let own = LogKey::parse(&genesis.log_key).map_err(|error| finding(Some(0), error.to_string()))?;
-        match known {
-            Some(known) if *known != own => {
-                Err(finding(Some(0), format!("the genesis names log key {own}, not the one given")))
-            }
-            _ => Ok(own),
-        }
-    }
-
-    fn check_note(&self, note: &str, log_key: &LogKey) -> Result<u64, Finding> {
-        let checkpoint = Checkpoint::open(note, log_key).map_err(|error| finding(None, error.to_string()))?;
-        let size = checkpoint.size();
-        match self.roots.get(&size) {
-            Some(root) if root == checkpoint.root() => Ok(size),
-            Some(_) => {
-                Err(finding(Some(size.saturating_sub(1)), format!("the root at size {size} is not the checkpoint's")))
-            }
-            None => {
-                let reason = format!("a checkpoint of size {size} was signed, but the log ends here");
-                Err(finding(Some(self.frontier.size()), reason))
-            }
-        }
     }
 }
 

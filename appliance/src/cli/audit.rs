@@ -8,6 +8,7 @@ use super::Failure;
 use crate::config::Config;
 
 mod device_keys;
+mod export;
 mod filter;
 mod show;
 mod tail;
@@ -21,6 +22,10 @@ pub(super) enum AuditCommand {
     /// Checks the whole log: entries, tree, checkpoint, every signature and every decision.
     #[command(after_help = "Example: chancery audit verify --config chancery.toml --since old-checkpoint.txt")]
     Verify(verify::Verify),
+    /// Writes the log as static files that outsiders can mirror and verify (C2SP tlog-tiles); run again it adds what is
+    /// new.
+    #[command(after_help = "Example: chancery audit export --out /srv/www/log")]
+    Export(export::Export),
     /// Shows entries, one a line.
     #[command(after_help = "Example: chancery audit show --watcher btc-watcher --kind denied,failed --time \
                             2026-11-21T00:00:00Z.. --last 20")]
@@ -33,6 +38,7 @@ pub(super) enum AuditCommand {
 pub(super) fn run(config: &Path, command: AuditCommand, json: bool) -> Result<(), Failure> {
     match command {
         AuditCommand::Verify(arguments) => verify::run(config, &arguments, json),
+        AuditCommand::Export(arguments) => export::run(config, &arguments, json),
         AuditCommand::Show(arguments) => show::run(config, &arguments, json),
         AuditCommand::Tail(arguments) => tail::run(config, &arguments, json),
     }
@@ -43,6 +49,15 @@ fn state_directory(config: &Path, state: Option<&PathBuf>) -> Result<PathBuf, Fa
         Some(state) => Ok(state.clone()),
         None => Ok(Config::load(config)?.state_directory),
     }
+}
+
+/// Hidden by itself where stderr is no terminal.
+fn bar(length: u64) -> indicatif::ProgressBar {
+    indicatif::ProgressBar::new(length)
+}
+
+fn log_bytes(state: &Path) -> u64 {
+    std::fs::metadata(state.join("log.jsonl")).map_or(0, |file| file.len())
 }
 
 fn unreadable(directory: &Path, error: &std::io::Error) -> Failure {

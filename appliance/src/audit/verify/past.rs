@@ -1,26 +1,27 @@
-//! The entries before the one that is verified, read again from the file where a decision asks for them.
+//! The entries before the one that is verified, read again where a decision asks for them.
 
-use std::{collections::HashMap, fs::File, os::unix::fs::FileExt};
+use std::collections::HashMap;
 
 use appliance_wire::{Entry, from_canonical};
 
+use super::source::Again;
 use crate::{
     audit::unreadable::Unreadable,
     state::{Binding, BindingKey, Bindings},
 };
 
-/// Entries read so far, by place in the file.
+/// Entries read so far, by place in their file.
 #[derive(Debug)]
 pub(in crate::audit) struct Past {
-    file: File,
+    again: Again,
     pub(in crate::audit) ends: Vec<u64>,
     pub(in crate::audit) bindings: HashMap<BindingKey, Binding>,
 }
 
 impl Past {
-    /// Nothing read yet of `log.jsonl`.
-    pub(in crate::audit) fn new(file: File) -> Self {
-        Self { file, ends: Vec::new(), bindings: HashMap::new() }
+    /// Nothing read yet.
+    pub(in crate::audit) fn new(again: Again) -> Self {
+        Self { again, ends: Vec::new(), bindings: HashMap::new() }
     }
 }
 
@@ -32,12 +33,7 @@ impl Bindings for Past {
     }
 
     fn entry(&self, index: u64) -> Result<Entry, Unreadable> {
-        let place = index as usize;
-        let missing = || Unreadable::new(format!("there is no entry {index} before"));
-        let end = *self.ends.get(place).ok_or_else(missing)?;
-        let start = place.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
-        let mut bytes = vec![0; (end - start).saturating_sub(1) as usize];
-        self.file.read_exact_at(&mut bytes, start).map_err(|error| Unreadable::new(error.to_string()))?;
+        let bytes = self.again.entry(index, &self.ends).map_err(|error| Unreadable::new(error.to_string()))?;
         from_canonical(&bytes).map_err(|error| Unreadable::new(error.to_string()))
     }
 }

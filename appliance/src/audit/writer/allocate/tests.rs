@@ -4,7 +4,7 @@ use appliance_wire::{Addresses, Genesis, KeyEntry, LogKey, PolicyEntry};
 use hsm_types::Algorithm;
 
 use crate::{
-    audit::{self, Allocated, BootFacts, FirstEntries, Subject},
+    audit::{self, Allocated, BootFacts, FirstEntries, LogCopy, Subject},
     metrics::Metrics,
     policy::Policy,
     state::address_of,
@@ -85,6 +85,6 @@ async fn addresses_of_the_policy_before_are_not_recorded_under_the_next() {
     log.install(next, Vec::new()).await.unwrap();
     assert_eq!(log.allocate(allocation, 1).await, Ok(Allocated::Overtaken(0)));
     log.stop().await;
-    let subject = Subject { directory: &state, log_key: None, since: None, progress: &|_| {} };
+    let subject = Subject { log: LogCopy::State(&state), log_key: None, since: None, progress: &|_| {} };
     audit::verify(&subject).unwrap();
 }

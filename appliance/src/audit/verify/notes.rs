@@ -1,0 +1,112 @@
+//! What vouches for the log: its anchor or its export's checkpoint, checkpoints from before, and the log key.
+
+use std::{io, path::Path};
+
+use appliance_wire::{Body, Checkpoint, Entry, LogKey, from_canonical};
+
+use super::{
+    Auditor, Finding, Subject, finding,
+    source::{Bundles, LogCopy, Source},
+};
+use crate::audit::{
+    anchor::{self, Anchor},
+    export::layout::CHECKPOINT,
+    journal::{Lines, Next},
+};
+
+/// What the entries must reach, known before the first is read.
+#[derive(Debug)]
+pub(super) struct Vouched {
+    anchor: Option<Anchor>,
+    /// Notes, newest of the copy first.
+    notes: Vec<String>,
+    pub(super) source: Source,
+    /// Sizes whose root is wanted.
+    pub(super) sizes: Vec<u64>,
+}
+
+impl Vouched {
+    pub(super) fn read(subject: &Subject<'_>) -> Result<Self, Finding> {
+        let directory = subject.log.directory();
+        let own = match std::fs::read_to_string(directory.join(CHECKPOINT)) {
+            Ok(note) => Some(note),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(finding(None, format!("checkpoint: {error}"))),
+        };
+        let (anchor, source) = match subject.log {
+            LogCopy::State(directory) => {
+                let lines = Lines::open(directory).map_err(|error| finding(None, format!("log.jsonl: {error}")))?;
+                let anchor = anchor::read(directory).map_err(|error| finding(None, format!("anchor: {error}")))?;
+                let anchor = anchor.ok_or_else(|| finding(None, "neither slot of the anchor is valid"))?;
+                (Some(anchor), Source::State(lines))
+            }
+            LogCopy::Export(directory) => {
+                let note = own.as_deref().ok_or_else(|| finding(None, "there is no checkpoint in it"))?;
+                let checkpoint = open_first(directory, note, subject.log_key)?;
+                (None, Source::Export(Bundles::new(directory, checkpoint.size())))
+            }
+        };
+        let notes: Vec<String> = own.into_iter().chain(subject.since.map(str::to_owned)).collect();
+        let sizes = notes.iter().filter_map(|note| note.lines().nth(1)?.parse().ok());
+        let sizes = sizes.chain(anchor.as_ref().map(|anchor| anchor.size)).collect();
+        Ok(Self { anchor, notes, source, sizes })
+    }
+
+    /// Compares with the entries that were read. Returns size of the newest checkpoint, and the log key.
+    pub(super) fn compare(self, auditor: &Auditor, known: Option<&LogKey>) -> Result<(Option<u64>, LogKey), Finding> {
+        if let Some(anchor) = &self.anchor
+            && !auditor.roots.get(&anchor.size).is_some_and(|root| anchor.has_root(root))
+        {
+            let index = anchor.size.min(auditor.frontier.size());
+            let reason = format!("the log does not hold the {} entries its anchor was written for", anchor.size);
+            return Err(finding(Some(index), reason));
+        }
+        let genesis = auditor.state.genesis.as_ref().ok_or_else(|| finding(Some(0), "there is no genesis"))?;
+        let log_key = same_key(&genesis.log_key, known)?;
+        let mut newest = None;
+        for note in &self.notes {
+            newest = newest.max(Some(check_note(auditor, note, &log_key)?));
+        }
+        Ok((newest, log_key))
+    }
+}
+
+/// The checkpoint of an export, under the known key or the one of its first entry: how far to read is not believed
+/// before that.
+fn open_first(directory: &Path, note: &str, known: Option<&LogKey>) -> Result<Checkpoint, Finding> {
+    let size = note.lines().nth(1).and_then(|size| size.parse().ok()).unwrap_or(0);
+    let mut first = Source::Export(Bundles::new(directory, size));
+    let Next::Line(bytes) = first.next().map_err(|error| finding(Some(0), error.to_string()))? else {
+        return Err(finding(None, "its checkpoint covers no entry"));
+    };
+    let entry: Entry =
+        from_canonical(bytes).map_err(|error| finding(Some(0), format!("no canonical entry: {error}")))?;
+    let Body::Genesis(genesis) = &entry.body else { return Err(finding(Some(0), "it is no genesis")) };
+    let log_key = same_key(&genesis.log_key, known)?;
+    Checkpoint::open(note, &log_key).map_err(|error| finding(None, error.to_string()))
+}
+
+fn same_key(own: &str, known: Option<&LogKey>) -> Result<LogKey, Finding> {
+    let own = LogKey::parse(own).map_err(|error| finding(Some(0), error.to_string()))?;
+    match known {
+        Some(known) if *known != own => {
+            Err(finding(Some(0), format!("the genesis names log key {own}, not the one given")))
+        }
+        _ => Ok(own),
+    }
+}
+
+fn check_note(auditor: &Auditor, note: &str, log_key: &LogKey) -> Result<u64, Finding> {
+    let checkpoint = Checkpoint::open(note, log_key).map_err(|error| finding(None, error.to_string()))?;
+    let size = checkpoint.size();
+    match auditor.roots.get(&size) {
+        Some(root) if root == checkpoint.root() => Ok(size),
+        Some(_) => {
+            Err(finding(Some(size.saturating_sub(1)), format!("the root at size {size} is not the checkpoint's")))
+        }
+        None => {
+            let reason = format!("a checkpoint of size {size} was signed, but the log ends here");
+            Err(finding(Some(auditor.frontier.size()), reason))
+        }
+    }
+}
