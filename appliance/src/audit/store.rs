@@ -14,6 +14,10 @@ use std::{
 };
 
 use appliance_wire::tree::Hash;
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
 
 use super::unreadable::Unreadable;
 use crate::state::{Binding, BindingKey};
@@ -75,6 +79,7 @@ impl Store {
         let (sender, receiver) = mpsc::sync_channel(1);
         let opened = path.clone();
         thread::spawn(move || {
+            wait_until_let_go(&opened.join("db"));
             let result = catch_unwind(AssertUnwindSafe(|| {
                 sled::Config::new().path(opened).cache_capacity(CACHE_BYTES).flush_every_ms(None).open()
             }));
@@ -201,6 +206,21 @@ impl From<sled::Error> for Unreadable {
         Self::new(format!("the store: {error}"))
     }
 }
+
+/// Waits a little for whoever closed the store last: sled lets go of its lock in a thread of its own. That nobody else
+/// has it open, the state's own lock says.
+fn wait_until_let_go(db: &Path) {
+    let Ok(file) = File::open(db) else { return };
+    for _ in 0..LOCK_TRIES {
+        if flock(&file, FlockOperation::NonBlockingLockExclusive) != Err(Errno::WOULDBLOCK) {
+            return; // let go of again with the descriptor
+        }
+        thread::sleep(LOCK_PAUSE);
+    }
+}
+
+const LOCK_TRIES: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 fn path_in(directory: &Path) -> PathBuf {
     directory.join("store")
