@@ -9,7 +9,8 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Cargo's directory of a profile: dev is built into debug/.
 BUILT = $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
-CRATES := hsm-types hsm-drivers appliance-wire appliance watcher-client provisioning pkcs11-shim integration-tests
+CRATES := hsm-types hsm-drivers appliance-wire appliance watcher-client provisioning pkcs11-shim faulty-disk \
+	integration-tests
 
 QUICKSTART ?= var/quickstart
 quickstart-flags = $(if $(filter 1,$(ONCE)),--once) $(if $(WATCHER_PORT),--watcher-port $(WATCHER_PORT)) \

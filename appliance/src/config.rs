@@ -34,6 +34,8 @@ pub struct Config {
     pub profile: Profile,
     /// Where the audit log lives.
     pub state_directory: PathBuf,
+    /// Where a second copy of it is written.
+    pub mirror_directory: Option<PathBuf>,
     /// First part of the log's origin line.
     pub origin: String,
     /// Where watchers connect.

@@ -38,6 +38,8 @@ pub struct Metrics {
     log_size: Gauge,
     checkpoint_size: Gauge,
     frozen: Gauge,
+    mirror_failed: Gauge,
+    mirror_behind: Gauge,
 }
 
 impl Default for Metrics {
@@ -60,6 +62,8 @@ impl Default for Metrics {
             log_size: Gauge::default(),
             checkpoint_size: Gauge::default(),
             frozen: Gauge::default(),
+            mirror_failed: Gauge::default(),
+            mirror_behind: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -92,6 +96,10 @@ impl Metrics {
         registry.register("log_size", "Entries in the audit log", self.log_size.clone());
         registry.register("checkpoint_size", "Entries the newest checkpoint covers", self.checkpoint_size.clone());
         registry.register("frozen", "Freezes in force", self.frozen.clone());
+        let help = "1 where a mirror of the log is configured and not written";
+        registry.register("mirror_failed", help, self.mirror_failed.clone());
+        let help = "Bytes of the log that the mirror does not hold yet";
+        registry.register("mirror_behind_bytes", help, self.mirror_behind.clone());
     }
 
     /// A request was answered with signatures.
@@ -150,6 +158,12 @@ impl Metrics {
         for (token, up) in tokens {
             self.tokens_up.get_or_create(&TokenLabel { token: token.clone() }).set(i64::from(*up));
         }
+    }
+
+    /// How the mirror is, where there is one.
+    pub fn mirror(&self, up: bool, behind_bytes: u64) {
+        self.mirror_failed.set(i64::from(!up));
+        self.mirror_behind.set(i64::try_from(behind_bytes).unwrap_or(i64::MAX));
     }
 
     /// OpenMetrics text.

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    audit::Audit,
+    audit::{Audit, Mirror},
     config::Config,
     freezes::Freezes,
     metrics::Metrics,
@@ -48,6 +48,7 @@ pub struct Operations {
     checkpoints: Checkpoints,
     addresses: Addresses,
     readiness: readiness::LastCheck,
+    mirror: Option<Arc<Mirror>>,
     /// Requests run here and not in their connection: a caller who leaves cuts nothing in two.
     requests: TaskTracker,
 }
@@ -65,7 +66,13 @@ impl Operations {
         addresses: Addresses,
     ) -> Self {
         let (readiness, requests) = (readiness::LastCheck::default(), TaskTracker::new());
-        Self { config, audit, tokens, freezes, metrics, checkpoints, addresses, readiness, requests }
+        Self { config, audit, tokens, freezes, metrics, checkpoints, addresses, readiness, mirror: None, requests }
+    }
+
+    /// With what writes the second copy of the log.
+    #[must_use]
+    pub fn with_mirror(self, mirror: Option<Mirror>) -> Self {
+        Self { mirror: mirror.map(Arc::new), ..self }
     }
 
     /// Whether this peer is a watcher of the policy: asked before its body is read, and again for the request itself.
@@ -107,6 +114,9 @@ impl Operations {
             self.tokens.all().map(|token| (token.name().to_owned(), token.info().is_some())).collect();
         let checkpoint = self.checkpoints.newest().map_or(0, |checkpoint| checkpoint.size());
         self.metrics.gauges(self.audit.log().tip().size, checkpoint, self.freezes.in_force().len(), &tokens);
+        if let Some(mirror) = self.mirror.as_ref().map(|mirror| mirror.status()) {
+            self.metrics.mirror(mirror.up, mirror.behind_bytes);
+        }
         self.metrics.text()
     }
 
@@ -116,5 +126,8 @@ impl Operations {
         self.requests.wait().await;
         self.tokens.empty_device_logs().await;
         self.audit.stop().await;
+        if let Some(mirror) = self.mirror.clone() {
+            let _ = tokio::task::spawn_blocking(move || mirror.stop()).await;
+        }
     }
 }

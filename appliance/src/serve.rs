@@ -8,7 +8,7 @@ use hsm_types::PublicKey;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    audit::{self, BootFacts, LogError, Opened},
+    audit::{self, Audit, BootFacts, LogError, Mirror, Opened},
     config::{Config, DriverConfig, Profile},
     freezes::Freezes,
     metrics::Metrics,
@@ -76,6 +76,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
         );
     }
     let opened = open_log(&config).await?;
+    check_mirror(&config, &opened).await?;
     let metrics = Arc::new(Metrics::default());
     let freezes = Arc::new(Freezes::new(opened.state().frozen.clone()));
     for suspect in opened.state().unfrozen_suspects() {
@@ -95,11 +96,12 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
     let facts = boot_facts(&config, &tokens).map_err(ServeError::System)?;
     let audit = opened.start(&config.state_directory, facts, Arc::clone(&metrics)).map_err(ServeError::Unwritable)?;
     let audit = Arc::new(audit);
+    let mirror = start_mirror(&config, &audit)?;
     tokens.record_device_logs(Arc::clone(&audit));
     tokens.empty_device_logs().await;
     tracing::info!(watcher = ?addresses.watcher, monitor = ?addresses.monitor, "listening");
     let operations = Operations::new(config, audit, tokens, freezes, metrics, checkpoints, addresses);
-    let operations = Arc::new(operations);
+    let operations = Arc::new(operations.with_mirror(mirror));
 
     let background = tokio::spawn(Arc::clone(&operations).keep_checkpointing());
     let resuming = tokio::spawn(Arc::clone(&operations).keep_resuming());
@@ -132,6 +134,21 @@ async fn open_log(config: &Arc<Config>) -> Result<Opened, ServeError> {
         return Err(ServeError::State(reason));
     }
     Ok(opened)
+}
+
+/// A mirror that cannot be read costs the mirror; one that holds more than the log shows that the log was shortened.
+async fn check_mirror(config: &Arc<Config>, opened: &Opened) -> Result<(), ServeError> {
+    let Some(directory) = config.mirror_directory.clone() else { return Ok(()) };
+    let (state, bytes) = (config.state_directory.clone(), opened.log().tip().bytes);
+    let checked = tokio::task::spawn_blocking(move || audit::check_mirror(&state, &directory, bytes)).await;
+    let checked = checked.map_err(|error| ServeError::System(format!("reading the mirror: {error}")))?;
+    checked.map_err(|error| ServeError::State(error.to_string()))
+}
+
+fn start_mirror(config: &Config, audit: &Audit) -> Result<Option<Mirror>, ServeError> {
+    let start = |directory| Mirror::start(Arc::clone(audit.log()), &config.state_directory, directory);
+    let mirror = config.mirror_directory.as_deref().map(start).transpose();
+    mirror.map_err(|error| ServeError::System(format!("starting the mirror's thread: {error}")))
 }
 
 async fn open_tokens(

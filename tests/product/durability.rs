@@ -8,7 +8,12 @@ use std::{
 use libtest_mimic::Trial;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::harness::{Installation, body::digest, eventually, trial, watcher::Watcher};
+use crate::harness::{
+    Installation,
+    body::{digest, payment},
+    eventually, trial,
+    watcher::Watcher,
+};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -48,7 +53,9 @@ fn order_of_calls() {
         .spawn()
         .expect("strace is missing: `make test` installs it");
     let mut said = String::new();
-    BufReader::new(strace.stderr.take().unwrap()).read_line(&mut said).unwrap();
+    // Kept open: strace also tells of each new thread, and would end where nobody reads it.
+    let mut strace_says = BufReader::new(strace.stderr.take().unwrap());
+    strace_says.read_line(&mut said).unwrap();
     if said.contains("not permitted") && !rustix::process::geteuid().is_root() {
         strace.wait().unwrap();
         println!("SKIPPED: attaching to a process needs root here (kernel.yama.ptrace_scope): {said}");
@@ -60,17 +67,43 @@ fn order_of_calls() {
     let answer = watcher.block_on(connection.request("PUT", "/v1/signatures/a", body.as_bytes())).unwrap();
     assert_eq!(answer.status, 200);
     eventually("the anchor moves", || (anchor() != before).then_some(()));
+    // A refusal is an entry, too; the same request again is none.
+    for number in 0..7 {
+        let (body, status) = if number % 3 == 1 { (payment(1, "100", "0"), 403) } else { (digest("raw", 1), 200) };
+        for _ in 0..2 {
+            let path = format!("/v1/signatures/more-{number}");
+            let answer = watcher.block_on(connection.request("PUT", &path, body.to_string().as_bytes())).unwrap();
+            assert_eq!(answer.status, status, "{}", String::from_utf8_lossy(&answer.body));
+        }
+    }
     kill_process(Pid::from_child(&strace), Signal::TERM).unwrap();
     strace.wait().unwrap();
+    drop(strace_says);
 
     let trace = std::fs::read_to_string(trace).unwrap();
     let steps = steps(&trace);
     use Step::{AnchorWritten, Answered, LogSynced, LogWritten, StoreSynced, TokenAsked};
     let way: Vec<Step> = steps.iter().copied().filter(|step| !matches!(step, StoreSynced | AnchorWritten)).collect();
     assert!(way.starts_with(&[LogWritten, LogSynced, TokenAsked, LogWritten, LogSynced, Answered]), "{way:?}\n{trace}");
+    assert_every_answer_is_synced(&way, &trace);
     let behind: Vec<Step> = steps.into_iter().filter(|step| matches!(step, StoreSynced | AnchorWritten)).collect();
     assert!(behind.starts_with(&[StoreSynced, AnchorWritten]), "{behind:?}\n{trace}");
     running.stop();
+}
+
+/// One connection asks, so the last write to the log before an answer is the one it rests on.
+fn assert_every_answer_is_synced(way: &[Step], trace: &str) {
+    let mut synced = true;
+    for (place, step) in way.iter().enumerate() {
+        match step {
+            Step::LogWritten => synced = false,
+            Step::LogSynced => synced = true,
+            Step::Answered => assert!(synced, "step {place} answers, and what was written is not synced\n{trace}"),
+            Step::TokenAsked | Step::StoreSynced | Step::AnchorWritten => {}
+        }
+    }
+    let count = |wanted: Step| way.iter().filter(|step| **step == wanted).count();
+    assert!(count(Step::Answered) >= 15 && count(Step::LogWritten) >= 14, "{way:?}\n{trace}");
 }
 
 /// Writes count from where they begin, syncs from where they returned 0.

@@ -91,6 +91,11 @@ pub(super) fn files(directory: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// What is in them.
+pub(super) fn contents(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    files(directory).into_iter().map(|path| (path.clone(), fs::read(directory.join(path)).unwrap())).collect()
+}
+
 pub(super) fn copy(installation: &Installation, from: &str, to: &str) {
     let status = Command::new("cp").arg("-a").args([from, to]).current_dir(installation.directory()).status();
     assert!(status.unwrap().success());

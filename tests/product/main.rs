@@ -29,9 +29,11 @@ mod idempotency;
 mod keys;
 mod limits;
 mod litecoin;
+mod mirror;
 mod monitoring;
 mod operator_cli;
 mod policy_tools;
+mod power_cut;
 mod problem_codes;
 mod proofs;
 mod rates;
@@ -71,9 +73,11 @@ fn main() -> ExitCode {
         keys::trials(),
         limits::trials(),
         litecoin::trials(),
+        mirror::trials(),
         monitoring::trials(),
         operator_cli::trials(),
         policy_tools::trials(),
+        power_cut::trials(),
         problem_codes::trials(),
         proofs::trials(),
         rates::trials(),

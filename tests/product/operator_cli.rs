@@ -301,6 +301,7 @@ fn usage() {
         &["audit", "show"],
         &["audit", "tail"],
         &["audit", "export"],
+        &["audit", "rebuild"],
     ] {
         let text = good(&installation, &[command, &["--help"]].concat());
         assert!(text.contains(&format!("Example: chancery {}", command.join(" "))), "{text}");

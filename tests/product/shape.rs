@@ -63,6 +63,7 @@ fn floors() {
         ("provisioning", vec!["hsm-drivers", "hsm-types"]),
         ("integration-tests", vec![]),
         ("pkcs11-shim", vec![]),
+        ("faulty-disk", vec![]),
     ]);
     let packages = packages();
     let ours: BTreeSet<&str> = packages.iter().map(|package| package["name"].as_str().unwrap()).collect();

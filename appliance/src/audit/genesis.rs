@@ -1,6 +1,10 @@
 //! The first entries of a new log. Made beside its place and moved there whole: there is a log, or there is none.
 
-use std::{fs, os::unix::fs::DirBuilderExt, path::Path};
+use std::{
+    fs, io,
+    os::unix::fs::{DirBuilderExt, MetadataExt},
+    path::Path,
+};
 
 use appliance_wire::{Body, Genesis, KeyEntry, PolicyEntry, tree::Frontier};
 
@@ -45,15 +49,29 @@ pub fn create(directory: &Path, first: FirstEntries) -> Result<(), Unreadable> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(building).map_err(|error| refuse(&error))?;
     write(building, first).map_err(|error| refuse(&error))?;
 
-    let sync = |path: &Path| fs::File::open(path).and_then(|directory| directory.sync_all());
-    sync(building).map_err(|error| refuse(&error))?;
+    fs::File::open(building).and_then(|building| building.sync_all()).map_err(|error| refuse(&error))?;
     fs::rename(building, directory).map_err(|error| refuse(&error))?;
-    sync(directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))
-        .map_err(|error| refuse(&error))
+    sync_names_above(directory).map_err(|error| refuse(&error))
+}
+
+/// Makes the names of a directory and of those above it durable, up to where the disk is mounted: any may be new, also
+/// from an attempt before. One that may not be read is none that was made here.
+fn sync_names_above(directory: &Path) -> io::Result<()> {
+    let directory = directory.canonicalize()?;
+    let disk = fs::metadata(&directory)?.dev();
+    for above in directory.ancestors().skip(1) {
+        match fs::File::open(above) {
+            Ok(above) if above.metadata()?.dev() == disk => above.sync_all()?,
+            Ok(_) => break,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 fn write(directory: &Path, first: FirstEntries) -> Result<(), Unreadable> {
-    let io = |error: std::io::Error| Unreadable::new(error.to_string());
+    let io = |error: io::Error| Unreadable::new(error.to_string());
     let (mut state, mut frontier) = (State::default(), Frontier::default());
     let clock = clock(&state).map_err(io)?;
     let mut draft = Draft::new(clock.now(), 0);

@@ -12,6 +12,8 @@ use rustix::fs::OFlags;
 /// Below this much free space nothing is accepted, so that what was accepted can still be signed and recorded.
 pub(super) const FREE_SPACE_FLOOR: u64 = 64 << 20;
 
+const SETTLED_AT_ONCE: u64 = 1 << 20;
+
 /// The write-ahead file, open for appending. After an error it takes nothing more.
 #[derive(Debug)]
 pub(super) struct Journal {
@@ -40,6 +42,22 @@ impl Journal {
             file.sync_all()?;
         }
         Ok(Self { file, path, length, broken: false })
+    }
+
+    /// Writes what is between two positions once more, and syncs it. What can be read need not be on the disk: a kill
+    /// may have come before its sync, or the sync failed, and then no later one writes what the kernel takes for
+    /// written. Call it before store or anchor name what is there.
+    pub(super) fn settle(directory: &Path, from: u64, to: u64) -> io::Result<()> {
+        let flags = OFlags::NOFOLLOW.bits() as i32;
+        let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path_in(directory))?;
+        let mut position = from;
+        while position < to {
+            let mut chunk = vec![0; (to - position).min(SETTLED_AT_ONCE) as usize];
+            file.read_exact_at(&mut chunk, position)?;
+            file.write_all_at(&chunk, position)?;
+            position += chunk.len() as u64;
+        }
+        file.sync_data()
     }
 
     /// Bytes written and synced.
@@ -109,7 +127,8 @@ pub(crate) struct Lines {
 pub(crate) enum Next<'a> {
     /// A complete line, without its end.
     Line(&'a [u8]),
-    /// The rest: bytes without a line end, possibly none.
+    /// The rest, possibly none: bytes without a line end, or from the first line with a zero byte on. No entry has
+    /// one: a disk that lost its power within a write may have later pages of it, and zeros for the earlier ones.
     Rest(u64),
 }
 
@@ -175,6 +194,9 @@ impl Lines {
     pub(crate) fn next(&mut self) -> io::Result<Next<'_>> {
         self.line.clear();
         let read = self.reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut self.line)? as u64;
+        if self.line.contains(&0) {
+            return Ok(Next::Rest(self.reader.get_ref().metadata()?.len() - self.position));
+        }
         if self.line.pop_if(|last| *last == b'\n').is_some() {
             self.position += read;
             return Ok(Next::Line(&self.line));

@@ -2,7 +2,8 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::Duration,
 };
 
 use appliance_wire::{
@@ -22,6 +23,8 @@ use crate::state::{Binding, BindingKey, Bindings};
 pub struct Log {
     store: Store,
     recent: RwLock<Recent>,
+    /// Durable bytes, told to who waits for more.
+    grown: (Mutex<u64>, Condvar),
 }
 
 /// What is durable in the journal; the part below `first` is in the store as well.
@@ -60,7 +63,7 @@ impl Log {
     /// A log whose entries up to `tip`, with these tiles, are in the store.
     pub(super) fn new(store: Store, tip: Tip, tiles: Tiles) -> Self {
         let recent = Recent { first: tip.size, tiles, tip, ..Recent::default() };
-        Self { store, recent: RwLock::new(recent) }
+        Self { store, recent: RwLock::new(recent), grown: (Mutex::new(tip.bytes), Condvar::new()) }
     }
 
     /// Where the durable log ends.
@@ -131,6 +134,18 @@ impl Log {
             recent.tiles.append(leaf);
         }
         recent.tip = published.tip;
+        drop(recent);
+        let (bytes, grown) = &self.grown;
+        *bytes.lock().unwrap_or_else(PoisonError::into_inner) = published.tip.bytes;
+        grown.notify_all();
+    }
+
+    /// Where the durable log ends, once it is longer than `bytes` or this time is over.
+    pub(super) fn wait_beyond(&self, bytes: u64, timeout: Duration) -> Tip {
+        let (length, grown) = &self.grown;
+        let length = length.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(grown.wait_timeout_while(length, timeout, |length| *length <= bytes));
+        self.tip()
     }
 
     /// Hands over a snapshot of the state at `size`, to be stored with the next entries.

@@ -106,6 +106,8 @@ pub fn open(directory: &Path) -> Result<Opened, LogError> {
         tail: Published::default(),
     };
     let (bytes, cut) = scan.run()?;
+    Journal::settle(directory, scan.anchor.bytes, bytes)
+        .map_err(|error| refuse(format!("writing the end of log.jsonl again: {error}")))?;
     let Scan { anchor, mut state, frontier, tiles, mut tail, .. } = scan;
     tail.tip = Tip { size: frontier.size(), root: frontier.root(), bytes };
     let log = Log::new(store, Tip { size: stored, ..Tip::default() }, tiles);
@@ -124,7 +126,8 @@ pub fn open(directory: &Path) -> Result<Opened, LogError> {
     Ok(Opened { log: Arc::new(log), state, frontier, journal, anchor: anchor_file, cut_bytes, lock })
 }
 
-fn lock(directory: &Path) -> Result<File, LogError> {
+/// Takes the directory for this process.
+pub(super) fn lock(directory: &Path) -> Result<File, LogError> {
     if !journal::path_in(directory).exists() && !directory.join("anchor").exists() && !directory.join("store").exists()
     {
         return Err(refused(directory, None, "there is none".to_owned(), CREATE));

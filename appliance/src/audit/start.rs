@@ -71,7 +71,8 @@ impl Opened {
         };
         writer.record_boot(facts, cut_bytes)?;
         let failed = Box::new(move |reason: String| {
-            *broken.write().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+            let advised = format!("{reason}; restart the appliance once the cause is mended");
+            *broken.write().unwrap_or_else(PoisonError::into_inner) = Some(advised);
         });
         let follower = Follower { log: Arc::clone(&log), anchor, messages, failed };
         let (stopped, when_stopped) = channel();

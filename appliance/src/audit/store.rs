@@ -5,7 +5,8 @@
 //! only to descriptors that were open at the time.
 
 use std::{
-    fs::File,
+    fs::{self, File},
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{Arc, mpsc},
@@ -44,9 +45,11 @@ pub(super) struct Store {
 }
 
 const CACHE_BYTES: u64 = 64 << 20;
-/// sled puts larger values into files of their own, which a sync of `db` does not reach.
-const CHUNK_BYTES: usize = 64 << 10;
+/// sled puts a node of over 128 KiB into a file of its own, which it never syncs and removes before what replaces it is
+/// durable. A node has up to 16 values, and some more before it is split.
+const CHUNK_BYTES: usize = 6 << 10;
 const OPEN_DEADLINE: Duration = Duration::from_secs(120);
+const FLUSH_DEADLINE: Duration = Duration::from_secs(30);
 const SIZE: &[u8] = b"n";
 const SNAPSHOT: u8 = b's';
 const PACK: u8 = b'e';
@@ -59,7 +62,6 @@ impl Store {
             return Err(Unreadable::new(format!("{} exists already", path.display())));
         }
         let store = Self::open_watched(path.clone())?;
-        let sync_all = |path: &Path| File::open(path).and_then(|file| file.sync_all());
         for name in ["conf", "db", "blobs", "."] {
             sync_all(&path.join(name)).map_err(|error| Unreadable::at(&path, &error))?;
         }
@@ -72,24 +74,24 @@ impl Store {
         if !path.join("db").is_file() {
             return Err(Unreadable::new(format!("{} is missing", path.join("db").display())));
         }
-        Self::open_watched(path)
+        settle(&path).map_err(|error| Unreadable::at(&path, &error))?;
+        let store = Self::open_watched(path.clone())?;
+        // sled replaced its snapshot: the older one must not come back once what it names is overwritten.
+        sync_all(&path).map_err(|error| Unreadable::at(&path, &error))?;
+        Ok(store)
     }
 
     fn open_watched(path: PathBuf) -> Result<Self, Unreadable> {
-        let (sender, receiver) = mpsc::sync_channel(1);
         let opened = path.clone();
-        thread::spawn(move || {
+        let open = move || {
             wait_until_let_go(&opened.join("db"));
-            let result = catch_unwind(AssertUnwindSafe(|| {
-                sled::Config::new().path(opened).cache_capacity(CACHE_BYTES).flush_every_ms(None).open()
-            }));
-            let _ = sender.send(result);
-        });
-        let database = match receiver.recv_timeout(OPEN_DEADLINE) {
-            Ok(Ok(Ok(database))) => database,
-            Ok(Ok(Err(error))) => return Err(Unreadable::at(&path, &error)),
-            Ok(Err(_)) => return Err(Unreadable::new(format!("{} is damaged: sled panicked on it", path.display()))),
-            Err(_) => return Err(Unreadable::new(format!("{} is damaged: sled hangs on it", path.display()))),
+            sled::Config::new().path(opened).cache_capacity(CACHE_BYTES).flush_every_ms(None).open()
+        };
+        let database = match watched(OPEN_DEADLINE, open) {
+            Some(Ok(Ok(database))) => database,
+            Some(Ok(Err(error))) => return Err(Unreadable::at(&path, &error)),
+            Some(Err(_)) => return Err(Unreadable::new(format!("{} is damaged: sled panicked on it", path.display()))),
+            None => return Err(Unreadable::new(format!("{} is damaged: sled hangs on it", path.display()))),
         };
         let synced = File::open(path.join("db")).map_err(|error| Unreadable::at(&path, &error))?;
         Ok(Self { database, synced })
@@ -104,7 +106,9 @@ impl Store {
             }
         }
         for ((level, number), hashes) in &batch.tiles {
-            writes.insert(tile_key(*level, *number), hashes.concat());
+            for (chunk, part) in hashes.concat().chunks(CHUNK_BYTES).enumerate() {
+                writes.insert([tile_key(*level, *number).as_slice(), &[chunk as u8]].concat(), part);
+            }
         }
         for (key, binding) in &batch.bindings {
             writes.insert(key.as_bytes().as_slice(), binding.to_bytes().as_slice());
@@ -120,7 +124,14 @@ impl Store {
             self.remove_older_snapshots(size)?;
         }
         crate::testing_only::station("before-store-flush");
-        self.database.flush()?;
+        // sled may wait for ever for a write that failed.
+        let database = self.database.clone();
+        match watched(FLUSH_DEADLINE, move || database.flush()) {
+            Some(Ok(Ok(_))) => {}
+            Some(Ok(Err(error))) => return Err(error.into()),
+            Some(Err(_)) => return Err(Unreadable::new("flushing the store: sled panicked".to_owned())),
+            None => return Err(Unreadable::new("flushing the store: sled hangs".to_owned())),
+        }
         self.synced.sync_data().map_err(|error| Unreadable::new(format!("syncing the store: {error}")))?;
         crate::testing_only::station("after-store-flush");
         Ok(())
@@ -166,8 +177,8 @@ impl Store {
 
     /// The hashes of a full tile.
     pub(super) fn tile(&self, level: u32, number: u64) -> Result<Option<Vec<Hash>>, Unreadable> {
-        let Some(bytes) = self.database.get(tile_key(level, number))? else { return Ok(None) };
-        Ok(Some(bytes.as_chunks::<32>().0.to_vec()))
+        let bytes = self.chunks(&tile_key(level, number))?;
+        Ok((!bytes.is_empty()).then(|| bytes.as_chunks::<32>().0.to_vec()))
     }
 
     /// What a key is bound to.
@@ -221,6 +232,35 @@ fn wait_until_let_go(db: &Path) {
 
 const LOCK_TRIES: u32 = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// What sled does, on a thread of its own; an error where it panics, none where it does not end in time.
+fn watched<T: Send + 'static>(
+    deadline: Duration,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<thread::Result<T>> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    thread::spawn(move || {
+        let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
+    });
+    receiver.recv_timeout(deadline).ok()
+}
+
+/// Makes durable what sled will read, before it writes a snapshot that rests on it; and removes a snapshot that was
+/// never finished, which sled would take for a damaged one.
+fn settle(path: &Path) -> io::Result<()> {
+    sync_all(&path.join("db"))?;
+    for file in fs::read_dir(path)? {
+        let name = file?.file_name();
+        if name.to_str().is_some_and(|name| name.starts_with("snap.") && name.ends_with(".generating")) {
+            fs::remove_file(path.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+fn sync_all(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
 
 fn path_in(directory: &Path) -> PathBuf {
     directory.join("store")
@@ -285,5 +325,27 @@ mod tests {
         let all: Vec<Arc<[u8]>> = store.entries().map(Result::unwrap).collect();
         assert!(all.iter().enumerate().all(|(index, bytes)| *bytes == entry(index)) && all.len() == lengths.len());
         assert_eq!(store.size().unwrap(), 10);
+    }
+
+    #[test]
+    fn nothing_is_so_large_that_it_becomes_a_file_of_its_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::create(directory.path()).unwrap();
+        let tile: Arc<[Hash]> = vec![[7; 32]; 256].into();
+        for round in 0..40 {
+            let entry = |index: u64| (round * 100 + index, Arc::from(vec![b'e'; 700 + 150 * index as usize]));
+            let batch = StoreBatch {
+                entries: (0..100).map(entry).collect(),
+                tiles: (0..20).map(|number| ((0, round * 20 + number), Arc::clone(&tile))).collect(),
+                snapshot: Some((round, vec![b's'; 100_000])),
+                size: (round + 1) * 100,
+                ..StoreBatch::default()
+            };
+            store.apply(batch).unwrap();
+        }
+        assert_eq!(store.tile(0, 799).unwrap().as_deref(), Some(&*tile));
+        assert_eq!(store.tile(0, 800).unwrap(), None);
+        let files = fs::read_dir(directory.path().join("store/blobs")).unwrap().count();
+        assert_eq!(files, 0, "files that no sync of `db` reaches");
     }
 }

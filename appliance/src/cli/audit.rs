@@ -1,4 +1,4 @@
-//! `chancery audit ...`: read only, beside a running appliance or without one.
+//! `chancery audit ...`: read only, beside a running appliance or without one; but for `rebuild`.
 
 use std::path::{Path, PathBuf};
 
@@ -10,6 +10,7 @@ use crate::config::Config;
 mod device_keys;
 mod export;
 mod filter;
+mod rebuild;
 mod show;
 mod tail;
 mod verify;
@@ -26,6 +27,9 @@ pub(super) enum AuditCommand {
     /// new.
     #[command(after_help = "Example: chancery audit export --out /srv/www/log")]
     Export(export::Export),
+    /// Remakes one copy of the log from another, while the appliance is stopped.
+    #[command(after_help = "Example: chancery audit rebuild --from log --config chancery.toml")]
+    Rebuild(rebuild::Rebuild),
     /// Shows entries, one a line.
     #[command(after_help = "Example: chancery audit show --watcher btc-watcher --kind denied,failed --time \
                             2026-11-21T00:00:00Z.. --last 20")]
@@ -39,6 +43,7 @@ pub(super) fn run(config: &Path, command: AuditCommand, json: bool) -> Result<()
     match command {
         AuditCommand::Verify(arguments) => verify::run(config, &arguments, json),
         AuditCommand::Export(arguments) => export::run(config, &arguments, json),
+        AuditCommand::Rebuild(arguments) => rebuild::run(config, &arguments, json),
         AuditCommand::Show(arguments) => show::run(config, &arguments, json),
         AuditCommand::Tail(arguments) => tail::run(config, &arguments, json),
     }

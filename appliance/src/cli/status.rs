@@ -38,6 +38,12 @@ fn show(status: &Value) {
         line("", "policy.toml differs from it: `chancery policy install policy.toml`".to_owned());
     }
     line("entries", format!("{}, checkpoint at {}", status["entries"], status["checkpoint"]));
+    if let Some(directory) = status["mirror"]["directory"].as_str() {
+        match status["mirror"]["reason"].as_str() {
+            None => line("mirror", format!("{directory}, {} bytes behind", status["mirror"]["behind_bytes"])),
+            Some(reason) => line("MIRROR", format!("NOT WRITTEN: {reason}")),
+        }
+    }
     line("open requests", status["open_requests"].to_string());
     line("log key", text(&status["log_key"]));
     line("watcher listener", text(&status["listeners"]["watcher"]));

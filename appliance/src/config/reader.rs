@@ -12,7 +12,7 @@ use crate::toml_document::Section;
 /// What the document says. `path` and `sha256` are the caller's to fill in.
 pub(super) fn config(root: &Section<'_>, directory: &Path) -> Option<Config> {
     let profile = profile(root);
-    let state_directory = state_directory(root, directory);
+    let (state_directory, mirror_directory) = state(root, directory);
     let origin = origin(root);
     let watcher_listener = watcher_listener(root, directory);
     let admin_socket = admin_socket(root, directory);
@@ -24,6 +24,7 @@ pub(super) fn config(root: &Section<'_>, directory: &Path) -> Option<Config> {
         sha256: String::new(),
         profile: profile?,
         state_directory: state_directory?,
+        mirror_directory,
         origin: origin?,
         watcher_listener: watcher_listener?,
         admin_socket: admin_socket?,
@@ -67,10 +68,17 @@ fn profile(root: &Section<'_>) -> Option<Profile> {
     }
 }
 
-fn state_directory(root: &Section<'_>, directory: &Path) -> Option<PathBuf> {
-    let section = root.section("state")?;
-    section.refuse("mirror_directory", "is not supported by this version yet");
-    path(&section, "directory", directory)
+/// The state directory, and that of the mirror.
+fn state(root: &Section<'_>, directory: &Path) -> (Option<PathBuf>, Option<PathBuf>) {
+    let Some(section) = root.section("state") else { return (None, None) };
+    let state = path(&section, "directory", directory);
+    let mirror = section.optional_text("mirror_directory").map(|text| directory.join(text));
+    if let (Some(state), Some(mirror)) = (&state, &mirror)
+        && (mirror.starts_with(state) || state.starts_with(mirror))
+    {
+        section.mistake("mirror_directory", "and state.directory lie in each other; name a directory on another disk");
+    }
+    (state, mirror)
 }
 
 fn origin(root: &Section<'_>) -> Option<String> {

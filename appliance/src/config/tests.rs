@@ -124,8 +124,8 @@ fn every_mistake_has_its_line_and_words() {
         ("directory = \"state\"", "directory = \"\"", "line 4, state.directory: is empty"),
         (
             "directory = \"state\"",
-            "directory = \"s\"\nmirror_directory = \"m\"",
-            "line 5, state.mirror_directory: is not",
+            "directory = \"s\"\nmirror_directory = \"s/m\"",
+            "line 5, state.mirror_directory: and state.directory lie in each other",
         ),
         ("exchange.example/signer-1", "/exchange", "line 7, audit_log.origin: write"),
         ("exchange.example/signer-1", "a b", "line 7, audit_log.origin: write"),

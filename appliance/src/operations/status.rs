@@ -6,7 +6,7 @@ use appliance_wire::Scope;
 use serde::Serialize;
 
 use super::Operations;
-use crate::tokens::TokenState;
+use crate::{audit::MirrorStatus, tokens::TokenState};
 
 /// One token.
 #[derive(Clone, Debug, Serialize)]
@@ -55,6 +55,9 @@ pub struct Status {
     pub entries: u64,
     /// Entries the newest checkpoint covers.
     pub checkpoint: Option<u64>,
+    /// The second copy of the log, where one is configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirror: Option<MirrorStatus>,
     /// The policy in force.
     pub policy_version: u64,
     /// SHA-256 of its document.
@@ -83,6 +86,7 @@ impl Operations {
         let state = state.await.ok();
         let policy = self.audit.policy();
         Status {
+            mirror: self.mirror.as_ref().map(|mirror| mirror.status()),
             profile: self.config.profile.name(),
             version: env!("CARGO_PKG_VERSION"),
             entries: self.audit.log().tip().size,

@@ -1,13 +1,10 @@
 //! Exports and logs that are not what they say: found, told, and nothing changed.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use libtest_mimic::Trial;
 
-use super::{copy, export, fails, files, sign, wait_for_checkpoint};
+use super::{contents, copy, export, fails, files, sign, wait_for_checkpoint};
 use crate::harness::{Installation, trial};
 
 pub(super) fn trials() -> Vec<Trial> {
@@ -27,10 +24,6 @@ fn exported() -> Installation {
     running.stop();
     export(&installation, "log", &[]);
     installation
-}
-
-fn contents(directory: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-    files(directory).into_iter().map(|path| (path.clone(), fs::read(directory.join(path)).unwrap())).collect()
 }
 
 fn is_not_valid(installation: &Installation, what: &str, change: impl FnOnce(&Path)) {

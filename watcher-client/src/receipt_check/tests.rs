@@ -94,3 +94,23 @@ fn any_of_the_log_keys_will_do_and_a_foreign_one_will_not() {
     assert!(verify_receipt_under(&receipt, &[foreign]).is_err());
     assert!(verify_receipt_under(&receipt, &[]).is_err());
 }
+
+#[test]
+fn a_proof_with_a_missing_extra_or_swapped_hash_proves_nothing() {
+    let (log, good) = log_with(&[ecdsa_signature(1, "btc-hot", [3; 32])]);
+    assert!(good.proof.len() > 2);
+    let refused = |what: &str, change: &dyn Fn(&mut Vec<String>)| {
+        let mut receipt = good.clone();
+        change(&mut receipt.proof);
+        assert!(matches!(verify_receipt(&receipt, &log.key), Err(Error::Receipt(BadReceipt::Proof(_)))), "{what}");
+    };
+    for place in 0..good.proof.len() {
+        refused("missing", &|proof| drop(proof.remove(place)));
+        refused("twice", &|proof| proof.insert(place, good.proof[place].clone()));
+    }
+    for place in 1..good.proof.len() {
+        refused("swapped", &|proof| proof.swap(place - 1, place));
+    }
+    refused("none", &|proof| proof.clear());
+    verify_receipt(&good, &log.key).unwrap();
+}

@@ -82,13 +82,13 @@ fn accepted_in_words(accepted: &Accepted) -> String {
 fn signed_in_words(signed: &Signed) -> String {
     let keys = listed(signed.signatures.iter().map(|signature: &ItemSignature| signature.key.to_string()));
     let count = counted(signed.signatures.len(), "signature");
-    format!("{} {}: {count} by {keys} (accepted in {})", signed.watcher, signed.request_id, signed.accepted)
+    format!("{} {}: {count} by {keys} (accepted in entry {})", signed.watcher, signed.request_id, signed.accepted)
 }
 
 fn failed_in_words(failed: &Failed) -> String {
     let unknown = if failed.outcome_unknown { " (the token may have signed all the same)" } else { "" };
     let Failed { watcher, request_id, accepted, reason, .. } = failed;
-    format!("{watcher} {request_id}: the token did not sign: {reason}{unknown} (accepted in {accepted})")
+    format!("{watcher} {request_id}: the token did not sign: {reason}{unknown} (accepted in entry {accepted})")
 }
 
 fn denied_in_words(denied: &Denied) -> String {

@@ -100,3 +100,50 @@ fn published_roots_are_ours() {
     }
     assert_eq!(hex::encode(frontier.root()), "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328");
 }
+
+/// A log of this many entries, such as signatures make.
+const MEASURED: u64 = 200_000;
+
+#[test]
+#[ignore = "a measurement: cargo test -p appliance-wire --config profile.dev.opt-level=3 measure -- --ignored --nocapture"]
+fn measure_how_fast_entries_are_read_and_hashed() {
+    let line = |index: u64| {
+        let entry = serde_json::json!({
+            "index": index, "time": "2026-11-21T08:00:00.000001Z", "elapsed": index, "policy": 1,
+            "salt": format!("{index:032x}"), "kind": "signed", "watcher": "btc-watcher",
+            "request_id": format!("wd-{index}"), "accepted": index / 2,
+            "signatures": [{ "key": "btc-hot", "digest": format!("{index:064x}"), "signature": "ab".repeat(64),
+                             "recovery_id": 0, "public_key": "02".repeat(33) }],
+        });
+        crate::canonical(&serde_json::from_value::<crate::Entry>(entry).unwrap()).unwrap()
+    };
+    let lines: Vec<Vec<u8>> = (0..MEASURED).map(line).collect();
+    let bytes: usize = lines.iter().map(Vec::len).sum();
+    let measured = |work: &dyn Fn() -> Hash| {
+        let begun = std::time::Instant::now();
+        let root = work();
+        (MEASURED as f64 / begun.elapsed().as_secs_f64(), root)
+    };
+    let hashed = || {
+        let mut frontier = Frontier::default();
+        for line in &lines {
+            frontier.append(line);
+        }
+        frontier.root()
+    };
+    let read = || {
+        let mut frontier = Frontier::default();
+        for line in &lines {
+            crate::from_canonical::<crate::Entry>(line).unwrap();
+            frontier.append(line);
+        }
+        frontier.root()
+    };
+    let ((tree, root), (entries, again)) = (measured(&hashed), measured(&read));
+    assert_eq!(root, again);
+    println!(
+        "audit-tree entries={MEASURED} bytes_per_entry={} tree_entries_per_second={tree:.0} \
+         read_and_tree_entries_per_second={entries:.0}",
+        bytes / MEASURED as usize
+    );
+}
