@@ -1,9 +1,8 @@
 //! PKCS#11 tokens (OASIS PKCS #11 v2.40 and later), through the safe API of `cryptoki`.
 //!
-//! Serving needs no more than a read-only session, but for the moment in which the anchor is written. What makes tokens and keys is in `ceremony`, behind a feature that
+//! Serving needs no more than a read-only session. What makes tokens and keys is in `ceremony`, behind a feature that
 //! the appliance does not turn on.
 
-mod anchor;
 #[cfg(feature = "ceremony")]
 pub mod ceremony;
 mod chain_code;
@@ -27,7 +26,7 @@ use self::{
     failure::{call_failed, is_stale_handle},
     key::Key,
 };
-use crate::{Device, DeviceInfo, Disposition, Error, Protection, device::too_long};
+use crate::{Device, DeviceInfo, Disposition, Error, Protection};
 
 /// The longest message PureEdDSA is asked for: tokens buffer it whole.
 const LONGEST_MESSAGE: usize = 4096;
@@ -109,21 +108,6 @@ impl Device for Pkcs11Device {
             self.token.check(&self.session)?;
         }
         Ok(found)
-    }
-
-    fn read_anchor(&mut self) -> Result<Option<Vec<u8>>, Error> {
-        let found = anchor::find(&self.session)?.newest();
-        if found.is_none() {
-            // A token that is gone, or a login that is lost, shows none either.
-            self.token.check(&self.session)?;
-        }
-        Ok(found)
-    }
-
-    fn write_anchor(&mut self, anchor: &[u8]) -> Result<(), Error> {
-        too_long(anchor)?;
-        self.token.check(&self.session)?;
-        anchor::write(&self.token.open_rw_session()?, anchor)
     }
 
     fn sign(&mut self, key: &KeyLabel, input: &ToSign) -> Result<RawSignature, Error> {

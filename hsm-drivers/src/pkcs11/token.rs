@@ -162,7 +162,7 @@ impl Token {
         Ok((one.manufacturer, one.model, one.serial) == (another.manufacturer, another.model, another.serial))
     }
 
-    /// Beside one that has logged in it is logged in, as login belongs to process and token.
+    #[cfg(feature = "ceremony")]
     pub(super) fn open_rw_session(&self) -> Result<Session, Error> {
         self.context.open_rw_session(self.slot).map_err(|error| self.failed(error))
     }

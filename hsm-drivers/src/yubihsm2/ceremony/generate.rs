@@ -3,12 +3,11 @@
 use hsm_types::{Algorithm, Digest, KeyLabel, PublicKey, ToSign, Verifier};
 use rand::{Rng, rngs::OsRng};
 
-use super::failed;
+use super::{command::NewObject, failed};
 use crate::{
     Disposition, Error, Protection,
     ceremony::PAIRWISE_TEST,
     yubihsm2::{
-        command::NewObject,
         key::{self, Key},
         protocol::{self, Capabilities, Domains, Label, ListFilter},
         session::Session,

@@ -4,11 +4,10 @@ use hsm_types::KeyLabel;
 use rand::{RngCore, rngs::OsRng};
 use zeroize::Zeroizing;
 
-use super::{failed, generate};
+use super::{command::NewObject, failed, generate};
 use crate::{
     Disposition, Error,
     yubihsm2::{
-        command::NewObject,
         protocol::{Algorithm, Capabilities, Label, ListFilter, ObjectInfo, ObjectType},
         session::Session,
     },
