@@ -1,10 +1,15 @@
 //! The seam between the appliance and its devices.
 
+mod anchor;
 mod log;
 
 use hsm_types::{ChainCode, KeyLabel, PublicKey, RawSignature, ToSign};
 
-pub use self::log::{BrokenChain, DeviceLog, DeviceLogEntry, DeviceLogPage, entries_after, verify_chain};
+pub(crate) use self::anchor::{ANCHOR, Generations, kept, too_long};
+pub use self::{
+    anchor::LONGEST_ANCHOR,
+    log::{BrokenChain, DeviceLog, DeviceLogEntry, DeviceLogPage, entries_after, verify_chain},
+};
 use crate::Error;
 
 /// One logged-in session of one HSM, owned by one thread.
@@ -55,6 +60,19 @@ pub trait Device: Send {
     fn attestation_issuer(&mut self) -> Result<Option<Vec<u8>>, Error> {
         Ok(None)
     }
+
+    /// The appliance's anchor, as it was written last; none where none ever was.
+    ///
+    /// # Errors
+    /// [`Error::KeyUnfit`] where what is there is no anchor; which of two is the newer one is known otherwise.
+    fn read_anchor(&mut self) -> Result<Option<Vec<u8>>, Error>;
+
+    /// Keeps these bytes, at most [`LONGEST_ANCHOR`], in place of those written before. Whenever it is interrupted, one
+    /// of both is read afterwards.
+    ///
+    /// # Errors
+    /// As of any call to the device: the anchor read afterwards may be either.
+    fn write_anchor(&mut self, anchor: &[u8]) -> Result<(), Error>;
 
     /// What the device itself writes down about what it did; none where devices of this kind keep no log.
     fn device_log(&mut self) -> Option<&mut dyn DeviceLog> {

@@ -19,7 +19,8 @@ pub mod worker;
 pub mod yubihsm2;
 
 pub use device::{
-    BrokenChain, Device, DeviceInfo, DeviceLog, DeviceLogEntry, DeviceLogPage, Protection, entries_after, verify_chain,
+    BrokenChain, Device, DeviceInfo, DeviceLog, DeviceLogEntry, DeviceLogPage, LONGEST_ANCHOR, Protection,
+    entries_after, verify_chain,
 };
 pub use error::{Disposition, Error, Login, TriesLeft};
 pub use pin::Pin;

@@ -1,8 +1,9 @@
 //! PKCS#11 tokens (OASIS PKCS #11 v2.40 and later), through the safe API of `cryptoki`.
 //!
-//! Serving needs no more than a read-only session. What makes tokens and keys is in `ceremony`, behind a feature that
-//! the appliance does not turn on.
+//! Serving needs a read-write session for the anchor alone. What makes tokens and keys is in `ceremony`, behind a
+//! feature that the appliance does not turn on.
 
+mod anchor;
 #[cfg(feature = "ceremony")]
 pub mod ceremony;
 mod chain_code;
@@ -26,7 +27,7 @@ use self::{
     failure::{call_failed, is_stale_handle},
     key::Key,
 };
-use crate::{Device, DeviceInfo, Disposition, Error, Protection};
+use crate::{Device, DeviceInfo, Disposition, Error, Protection, device::too_long};
 
 /// The longest message PureEdDSA is asked for: tokens buffer it whole.
 const LONGEST_MESSAGE: usize = 4096;
@@ -108,6 +109,21 @@ impl Device for Pkcs11Device {
             self.token.check(&self.session)?;
         }
         Ok(found)
+    }
+
+    fn read_anchor(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        let found = anchor::find(&self.session)?.newest();
+        if found.is_none() {
+            // A token that is gone, or a login that is lost, shows none either.
+            self.token.check(&self.session)?;
+        }
+        Ok(found)
+    }
+
+    fn write_anchor(&mut self, anchor: &[u8]) -> Result<(), Error> {
+        too_long(anchor)?;
+        self.token.check(&self.session)?;
+        anchor::write(&self.session, anchor)
     }
 
     fn sign(&mut self, key: &KeyLabel, input: &ToSign) -> Result<RawSignature, Error> {

@@ -98,6 +98,10 @@ pub enum Request {
     AcknowledgeDeviceLog(u16),
     /// [`DeviceLog::object_id`](crate::DeviceLog::object_id).
     ObjectId(KeyLabel),
+    /// [`Device::read_anchor`](crate::Device::read_anchor).
+    ReadAnchor,
+    /// [`Device::write_anchor`](crate::Device::write_anchor) of these bytes.
+    WriteAnchor(Vec<u8>),
 }
 
 /// What a worker answers, kind by kind of [`Request`].
@@ -121,4 +125,8 @@ pub enum Response {
     DeviceLogAcknowledged,
     /// To [`Request::ObjectId`].
     ObjectId(u16),
+    /// To [`Request::ReadAnchor`].
+    Anchor(Option<Vec<u8>>),
+    /// To [`Request::WriteAnchor`].
+    AnchorWritten,
 }

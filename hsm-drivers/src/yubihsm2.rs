@@ -1,5 +1,6 @@
 //! YubiHSM 2, through a yubihsm-connector or over USB.
 
+mod anchor;
 pub mod attestation;
 #[cfg(feature = "ceremony")]
 pub mod ceremony;
@@ -26,7 +27,10 @@ use self::{
     protocol::channel::StaticKeys,
     session::{Credentials, Session},
 };
-use crate::{Device, DeviceInfo, DeviceLog, Disposition, Error, Pin, Protection};
+use crate::{
+    Device, DeviceInfo, DeviceLog, Disposition, Error, Pin, Protection,
+    device::{Generations, too_long},
+};
 
 /// The device takes 2,048 bytes before firmware 2.4, less what the command and the secure channel need.
 const LONGEST_MESSAGE: usize = 2000;
@@ -170,6 +174,18 @@ impl Device for Yubihsm2Device {
         self.refresh()?;
         let failed = |error| failure::command_failed(&error, "Get Opaque for the certificate of the device");
         self.run(|session| session.opaque(FACTORY_ATTESTATION).map(Some).map_err(failed))
+    }
+
+    fn read_anchor(&mut self) -> Result<Option<Vec<u8>>, Error> {
+        self.refresh()?;
+        self.run(anchor::find).map(Generations::newest)
+    }
+
+    fn write_anchor(&mut self, anchor: &[u8]) -> Result<(), Error> {
+        too_long(anchor)?;
+        self.refresh()?;
+        let authentication_key = self.credentials.id;
+        self.run(|session| anchor::write(session, authentication_key, anchor))
     }
 
     fn device_log(&mut self) -> Option<&mut dyn DeviceLog> {

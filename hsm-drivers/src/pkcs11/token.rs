@@ -65,7 +65,7 @@ impl Token {
         (0..wanted).map(|opened| self.open_session(pin, opened, wanted)).collect()
     }
 
-    /// A read-only session with the user logged in.
+    /// A session with the user logged in.
     ///
     /// Login belongs to process and token: where a session before has logged in, the PIN is not sent again.
     ///
@@ -76,7 +76,7 @@ impl Token {
     }
 
     fn open_session(&self, pin: &Pin, opened: usize, wanted: usize) -> Result<Pkcs11Device, Error> {
-        let session = match self.context.open_ro_session(self.slot) {
+        let session = match self.open_session_to_serve() {
             Err(CryptokiError::Pkcs11(RvError::SessionCount, _)) => {
                 return Err(Error::SessionLimit { token: self.name.clone(), opened, wanted });
             }
@@ -162,6 +162,14 @@ impl Token {
         Ok((one.manufacturer, one.model, one.serial) == (another.manufacturer, another.model, another.serial))
     }
 
+    /// Read-write, for the anchor: a session of its own for each writing is one more than some tokens have.
+    fn open_session_to_serve(&self) -> Result<Session, CryptokiError> {
+        match self.context.open_rw_session(self.slot) {
+            Err(CryptokiError::Pkcs11(RvError::TokenWriteProtected, _)) => self.context.open_ro_session(self.slot),
+            opened => opened,
+        }
+    }
+
     #[cfg(feature = "ceremony")]
     pub(super) fn open_rw_session(&self) -> Result<Session, Error> {
         self.context.open_rw_session(self.slot).map_err(|error| self.failed(error))
@@ -195,7 +203,7 @@ impl Token {
 
     /// A further session beside one that has logged in: login belongs to process and token, so no PIN is sent.
     pub(super) fn open_further_session(&self) -> Result<Pkcs11Device, Error> {
-        let session = self.context.open_ro_session(self.slot).map_err(|error| self.failed(error))?;
+        let session = self.open_session_to_serve().map_err(|error| self.failed(error))?;
         Ok(Pkcs11Device::new(self.clone(), session))
     }
 

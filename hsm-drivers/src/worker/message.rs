@@ -148,6 +148,11 @@ impl Wire for Request {
                 to.push(9);
                 key.encode(to);
             }
+            Self::ReadAnchor => to.push(10),
+            Self::WriteAnchor(anchor) => {
+                to.push(11);
+                put_counted(to, anchor);
+            }
         }
     }
 
@@ -169,6 +174,8 @@ impl Wire for Request {
             7 => Ok(Self::AttestationIssuer),
             8 => KeyLabel::decode(from).map(Self::Protection),
             9 => KeyLabel::decode(from).map(Self::ObjectId),
+            10 => Ok(Self::ReadAnchor),
+            11 => from.take_counted().map(|anchor| Self::WriteAnchor(anchor.to_vec())),
             _ => Err(Malformed("an unknown request")),
         }
     }
@@ -212,6 +219,12 @@ impl Wire for Response {
                 to.push(9);
                 id.encode(to);
             }
+            Self::Anchor(None) => to.push(10),
+            Self::Anchor(Some(anchor)) => {
+                to.push(11);
+                put_counted(to, anchor);
+            }
+            Self::AnchorWritten => to.push(12),
         }
     }
 
@@ -232,6 +245,9 @@ impl Wire for Response {
             7 => Ok(Self::DeviceLogAcknowledged),
             8 => Protection::decode(from).map(Self::Protection),
             9 => u16::decode(from).map(Self::ObjectId),
+            10 => Ok(Self::Anchor(None)),
+            11 => from.take_counted().map(|anchor| Self::Anchor(Some(anchor.to_vec()))),
+            12 => Ok(Self::AnchorWritten),
             _ => Err(Malformed("an unknown response")),
         }
     }

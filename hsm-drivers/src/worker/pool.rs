@@ -42,6 +42,8 @@ enum Task {
     ReadDeviceLog { id: u64 },
     AcknowledgeDeviceLog { id: u64, through: u16 },
     ObjectId { id: u64, key: KeyLabel },
+    ReadAnchor { id: u64 },
+    WriteAnchor { id: u64, anchor: Vec<u8> },
     Sign { batch: Arc<Batch>, item: usize },
 }
 
@@ -87,6 +89,8 @@ impl Pool {
                 tasks.queue.push_back(Task::AcknowledgeDeviceLog { id, through });
             }
             Request::ObjectId(key) => tasks.queue.push_back(Task::ObjectId { id, key }),
+            Request::ReadAnchor => tasks.queue.push_back(Task::ReadAnchor { id }),
+            Request::WriteAnchor(anchor) => tasks.queue.push_back(Task::WriteAnchor { id, anchor }),
             Request::Sign { inputs, .. } if inputs.is_empty() => {
                 drop(tasks);
                 return self.answer(id, Ok(Response::Signatures(Vec::new())));
@@ -130,6 +134,10 @@ impl Pool {
                     let log = || no_log(&format!("the object id of key {key}"));
                     let object_id = device.device_log().ok_or_else(log).and_then(|log| log.object_id(&key));
                     self.finish(id, object_id.map(Response::ObjectId))
+                }
+                Task::ReadAnchor { id } => self.finish(id, device.read_anchor().map(Response::Anchor)),
+                Task::WriteAnchor { id, anchor } => {
+                    self.finish(id, device.write_anchor(&anchor).map(|()| Response::AnchorWritten))
                 }
                 Task::Sign { batch, item } => {
                     let signed = batch.sign(item, &mut *device);

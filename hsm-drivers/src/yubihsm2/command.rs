@@ -3,8 +3,8 @@
 
 use super::{
     protocol::{
-        Algorithm, Command, DeviceInfoPage, ListEntry, ListFilter, LogEntries, ObjectInfo, ObjectType, OptionTag,
-        Reader, TooShort,
+        Algorithm, Capabilities, Command, DeviceInfoPage, Domains, Label, ListEntry, ListFilter, LogEntries,
+        ObjectInfo, ObjectType, OptionTag, Reader, TooShort,
     },
     session::{CommandError, Session},
 };
@@ -16,6 +16,27 @@ pub struct PublicKeyData {
     pub algorithm: Algorithm,
     /// EC: x || y. Ed25519: the key.
     pub bytes: Vec<u8>,
+}
+
+/// What every command that makes an object begins with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NewObject {
+    pub(super) id: u16,
+    pub(super) label: Label,
+    pub(super) domains: Domains,
+    pub(super) capabilities: Capabilities,
+    pub(super) algorithm: Algorithm,
+}
+
+impl NewObject {
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut bytes = self.id.to_be_bytes().to_vec();
+        bytes.extend(self.label.0);
+        bytes.extend(self.domains.0.to_be_bytes());
+        bytes.extend(self.capabilities.0.to_be_bytes());
+        bytes.push(self.algorithm.0);
+        bytes
+    }
 }
 
 /// Each is the command of its name.
@@ -103,6 +124,31 @@ impl Session {
     /// that is in the device from the factory.
     pub fn sign_attestation_certificate(&mut self, id: u16, by: u16) -> Result<Vec<u8>, CommandError> {
         self.run(Command::SIGN_ATTESTATION_CERTIFICATE, [id.to_be_bytes(), by.to_be_bytes()].concat())
+    }
+
+    /// Put Opaque: bytes that may do nothing, and have nothing done to them.
+    pub(super) fn put_opaque(
+        &mut self,
+        id: u16,
+        label: Label,
+        domains: Domains,
+        value: &[u8],
+    ) -> Result<(), CommandError> {
+        let (capabilities, algorithm) = (Capabilities::NONE, Algorithm::OPAQUE_DATA);
+        let object = NewObject { id, label, domains, capabilities, algorithm };
+        self.make(Command::PUT_OPAQUE, id, [&object.encode(), value].concat())
+    }
+
+    /// Delete Object, of an opaque one.
+    pub(super) fn delete_opaque(&mut self, id: u16) -> Result<(), CommandError> {
+        let [high, low] = id.to_be_bytes();
+        self.run(Command::DELETE_OBJECT, vec![high, low, ObjectType::OPAQUE.0]).map(drop)
+    }
+
+    /// The device must have made it under the id it was asked for.
+    pub(super) fn make(&mut self, command: Command, id: u16, data: Vec<u8>) -> Result<(), CommandError> {
+        let answer = self.run(command, data)?;
+        if answer == id.to_be_bytes() { Ok(()) } else { Err(self.give_up(command, "it is about another object")) }
     }
 
     fn ask<T>(

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use hsm_drivers::{Disposition, Error, Protection};
+use hsm_drivers::{Disposition, Error, LONGEST_ANCHOR, Protection};
 use hsm_types::{Algorithm, RawSignature, ToSign, Verifier};
 use libtest_mimic::Trial;
 
@@ -27,6 +27,8 @@ const CASES: &[Case] = &[
     ("a_chain_code_is_read_back_and_absent_is_none", a_chain_code_is_read_back_and_absent_is_none),
     ("two_chain_codes_are_refused", two_chain_codes_are_refused),
     ("a_chain_code_of_another_length_is_refused", a_chain_code_of_another_length_is_refused),
+    ("an_anchor_is_read_back_by_every_session_and_none_is_none", an_anchor_is_read_back),
+    ("an_anchor_too_long_is_not_written", an_anchor_too_long_is_not_written),
     ("a_childs_signature_is_its_own_and_not_its_parents", a_childs_signature_is_its_own),
     ("two_sessions_sign_two_hundred_times", two_sessions_sign_two_hundred_times),
 ];
@@ -192,6 +194,28 @@ fn a_chain_code_of_another_length_is_refused(backend: &dyn Backend) {
         assert!(error.to_string().contains(&format!("its chain code has {length} bytes, not 32")), "{error}");
         assert!(error.needs_operator());
     }
+}
+
+fn an_anchor_is_read_back(backend: &dyn Backend) {
+    let (mut device, mut another) = (backend.device(), backend.device());
+    assert_eq!(device.read_anchor(), Ok(None));
+    for number in 0..6_u8 {
+        let anchor = vec![number; usize::from(number) * 51];
+        device.write_anchor(&anchor).unwrap();
+        for reader in [&mut device, &mut another, &mut backend.device()] {
+            assert_eq!(reader.read_anchor(), Ok(Some(anchor.clone())), "after writing {number}");
+        }
+    }
+    another.write_anchor(b"of another session").unwrap();
+    assert_eq!(device.read_anchor().unwrap().unwrap(), b"of another session");
+}
+
+fn an_anchor_too_long_is_not_written(backend: &dyn Backend) {
+    let mut device = backend.device();
+    device.write_anchor(&[7; LONGEST_ANCHOR]).unwrap();
+    let error = device.write_anchor(&[8; LONGEST_ANCHOR + 1]).unwrap_err();
+    assert_eq!(error.disposition(), Disposition::NotSent, "{error}");
+    assert_eq!(device.read_anchor().unwrap().unwrap(), [7; LONGEST_ANCHOR]);
 }
 
 fn a_childs_signature_is_its_own(backend: &dyn Backend) {

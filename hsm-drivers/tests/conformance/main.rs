@@ -6,6 +6,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a case fails by panicking")]
 
+mod anchor;
 mod backend;
 mod cases;
 mod mock;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
     let mut trials = Vec::new();
     trials.extend(cases::trials("softhsm", softhsm::Token::backend));
     trials.extend(cases::trials("yubihsm_mock", mock::Mock::backend));
+    trials.extend(anchor::trials());
     trials.extend(mock::trials());
     trials.extend(simulator::trials());
     trials.extend(pkcs11::trials());

@@ -82,7 +82,12 @@ fn administrator(connector: &Connector) -> Client {
     let credentials = Credentials::from_password(FACTORY_KEY, FACTORY_PASSWORD.as_bytes());
     let client = Client::open(connector.clone(), credentials, true).unwrap();
     let label = Label::from_bytes(b"appliance").unwrap();
-    let signer = Capability::SIGN_ECDSA | Capability::SIGN_EDDSA | Capability::GET_OPAQUE | Capability::GET_LOG_ENTRIES;
+    let signer = Capability::SIGN_ECDSA
+        | Capability::SIGN_EDDSA
+        | Capability::GET_OPAQUE
+        | Capability::PUT_OPAQUE
+        | Capability::DELETE_OPAQUE
+        | Capability::GET_LOG_ENTRIES;
     let (capabilities, algorithm) = (signer, authentication::Algorithm::YubicoAes);
     let key = authentication::Key::derive_from_password(PASSWORD.as_bytes());
     let none = Capability::empty();

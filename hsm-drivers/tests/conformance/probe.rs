@@ -32,10 +32,12 @@ const SIGNER: u16 = 2;
 const KEY: u16 = 7;
 
 /// All a signer needs.
-const SIGNERS: [Capabilities; 5] = [
+const SIGNERS: [Capabilities; 7] = [
     Capabilities::SIGN_ECDSA,
     Capabilities::GET_LOG_ENTRIES,
     Capabilities::GET_OPAQUE,
+    Capabilities::PUT_OPAQUE,
+    Capabilities::DELETE_OPAQUE,
     Capabilities::GET_OPTION,
     Capabilities::SIGN_ATTESTATION_CERTIFICATE,
 ];
@@ -199,12 +201,12 @@ fn logged_reading() {
 }
 
 fn rights() {
-    let rights = Capabilities::SIGN_ECDSA | Capabilities::PUT_OPAQUE;
+    let rights = Capabilities::SIGN_ECDSA | Capabilities::DERIVE_ECDH;
     let simulated = Simulated::new(rights, Capabilities::SIGN_EDDSA);
     let report = whole(simulated.probe(None));
     assert!(report.able() && report.signing.is_none(), "what is not known to be off is not tried");
     for words in [
-        "more than a signer needs: put-opaque",
+        "more than a signer needs: derive-ecdh",
         "what it makes: sign-eddsa",
         "lacks capability get-log-entries",
         "lacks capability get-option",

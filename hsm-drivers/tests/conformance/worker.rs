@@ -60,7 +60,7 @@ fn opening(token: &Token, pin: &str) -> Opening {
     Opening { sessions: 4, forbidden: Vec::new(), driver }
 }
 
-fn start(token: &Token) -> Worker {
+pub(crate) fn start(token: &Token) -> Worker {
     let (worker, info) = Worker::start(command("token-worker"), opening(token, USER_PIN), DEADLINE).unwrap();
     assert_eq!(info.serial, token.serial);
     worker

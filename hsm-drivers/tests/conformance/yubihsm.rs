@@ -1,5 +1,6 @@
 //! The ceremony of a YubiHSM 2 on our simulator: setting a device up, making its keys, replicating them.
 
+mod anchor;
 mod keys;
 mod replicate;
 mod setup;
@@ -25,7 +26,7 @@ use libtest_mimic::Trial;
 use tempfile::TempDir;
 
 pub(crate) fn trials() -> impl Iterator<Item = Trial> {
-    setup::trials().into_iter().chain(keys::trials()).chain(replicate::trials())
+    setup::trials().into_iter().chain(keys::trials()).chain(anchor::trials()).chain(replicate::trials())
 }
 
 const ADMINISTRATOR: u16 = 3;

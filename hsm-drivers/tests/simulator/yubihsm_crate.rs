@@ -62,7 +62,11 @@ impl Simulated {
     fn new() -> Self {
         let server = serve(Options::default());
         let administrator = administrator(&server);
-        let signer = Capability::SIGN_ECDSA | Capability::SIGN_EDDSA | Capability::GET_OPAQUE;
+        let signer = Capability::SIGN_ECDSA
+            | Capability::SIGN_EDDSA
+            | Capability::GET_OPAQUE
+            | Capability::PUT_OPAQUE
+            | Capability::DELETE_OPAQUE;
         put_authentication_key(&administrator, AUTHENTICATION_KEY, PASSWORD, signer);
         Self { administrator, next_id: AtomicU16::new(100), server }
     }

@@ -68,6 +68,8 @@ fn requests_and_responses_arrive_as_they_were_sent() {
         Request::ReadDeviceLog,
         Request::AcknowledgeDeviceLog(65_535),
         Request::ObjectId(key()),
+        Request::ReadAnchor,
+        Request::WriteAnchor(vec![7; 256]),
     ];
     for request in requests {
         assert_eq!(through(&request), request);
@@ -98,6 +100,9 @@ fn requests_and_responses_arrive_as_they_were_sent() {
         Response::DeviceLog(Some(page())),
         Response::DeviceLogAcknowledged,
         Response::ObjectId(65_534),
+        Response::Anchor(None),
+        Response::Anchor(Some(vec![7; 256])),
+        Response::AnchorWritten,
     ];
     for response in responses {
         assert_eq!(through(&response), response);

@@ -35,6 +35,8 @@ pub(super) enum Expected {
     DeviceLog,
     DeviceLogAcknowledged,
     ObjectId,
+    Anchor,
+    AnchorWritten,
 }
 
 impl Expected {
@@ -49,6 +51,8 @@ impl Expected {
             Request::ReadDeviceLog => Self::DeviceLog,
             Request::AcknowledgeDeviceLog(_) => Self::DeviceLogAcknowledged,
             Request::ObjectId(_) => Self::ObjectId,
+            Request::ReadAnchor => Self::Anchor,
+            Request::WriteAnchor(_) => Self::AnchorWritten,
         }
     }
 
@@ -61,7 +65,9 @@ impl Expected {
             | (Self::Attestation, Response::Attestation(_))
             | (Self::DeviceLog, Response::DeviceLog(_))
             | (Self::DeviceLogAcknowledged, Response::DeviceLogAcknowledged)
-            | (Self::ObjectId, Response::ObjectId(_)) => true,
+            | (Self::ObjectId, Response::ObjectId(_))
+            | (Self::Anchor, Response::Anchor(_))
+            | (Self::AnchorWritten, Response::AnchorWritten) => true,
             (Self::Signatures(wanted), Response::Signatures(signatures)) => *wanted == signatures.len(),
             _ => false,
         };

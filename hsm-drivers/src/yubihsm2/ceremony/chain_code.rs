@@ -2,12 +2,12 @@
 
 use hsm_types::{ChainCode, KeyLabel};
 
-use super::{command::NewObject, failed, generate};
+use super::{failed, generate};
 use crate::{
     Disposition, Error,
     yubihsm2::{
         chain_code,
-        protocol::{Algorithm, Capabilities, Domains, ListFilter, ObjectType},
+        protocol::{Algorithm, Domains, ListFilter, ObjectType},
         session::Session,
     },
 };
@@ -40,10 +40,9 @@ pub(super) fn write(
     domains: Domains,
 ) -> Result<ChainCode, Error> {
     let what = format!("the chain code of key \"{label}\"");
-    let capabilities = Capabilities::NONE;
-    let object =
-        NewObject { id, label: generate::name(label)?, domains, capabilities, algorithm: Algorithm::OPAQUE_DATA };
-    session.put_opaque(object, value).map_err(|error| failed(&error, "Put Opaque", &what))?;
+    session
+        .put_opaque(id, generate::name(label)?, domains, value)
+        .map_err(|error| failed(&error, "Put Opaque", &what))?;
     let found = chain_code::read(session, label, id)?;
     found.filter(|found| found.as_bytes()[..] == *value).ok_or_else(|| Error::Call {
         attempted: format!("Put Opaque for {what}"),

@@ -3,41 +3,15 @@
 use zeroize::Zeroizing;
 
 use crate::yubihsm2::{
-    protocol::{
-        Algorithm, Capabilities, Command, Domains, Label, ObjectType, OptionTag, Reader, TooShort, channel::StaticKeys,
-    },
+    command::NewObject,
+    protocol::{Capabilities, Command, ObjectType, OptionTag, Reader, TooShort, channel::StaticKeys},
     session::{CommandError, Session},
 };
-
-/// What every command that makes an object begins with.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct NewObject {
-    pub(super) id: u16,
-    pub(super) label: Label,
-    pub(super) domains: Domains,
-    pub(super) capabilities: Capabilities,
-    pub(super) algorithm: Algorithm,
-}
-
-impl NewObject {
-    fn encode(&self) -> Vec<u8> {
-        let mut bytes = self.id.to_be_bytes().to_vec();
-        bytes.extend(self.label.0);
-        bytes.extend(self.domains.0.to_be_bytes());
-        bytes.extend(self.capabilities.0.to_be_bytes());
-        bytes.push(self.algorithm.0);
-        bytes
-    }
-}
 
 /// Each is the command of its name.
 impl Session {
     pub(super) fn generate_asymmetric_key(&mut self, key: NewObject) -> Result<(), CommandError> {
         self.make(Command::GENERATE_ASYMMETRIC_KEY, key.id, key.encode())
-    }
-
-    pub(super) fn put_opaque(&mut self, object: NewObject, value: &[u8]) -> Result<(), CommandError> {
-        self.make(Command::PUT_OPAQUE, object.id, [&object.encode(), value].concat())
     }
 
     pub(super) fn put_authentication_key(
@@ -89,11 +63,5 @@ impl Session {
     pub(super) fn set_option(&mut self, option: OptionTag, value: &[u8]) -> Result<(), CommandError> {
         let length = u16::try_from(value.len()).unwrap_or(u16::MAX).to_be_bytes();
         self.run(Command::SET_OPTION, [&[option.0][..], &length, value].concat()).map(drop)
-    }
-
-    /// The device must have made it under the id it was asked for.
-    fn make(&mut self, command: Command, id: u16, data: Vec<u8>) -> Result<(), CommandError> {
-        let answer = self.run(command, data)?;
-        if answer == id.to_be_bytes() { Ok(()) } else { Err(self.give_up(command, "it is about another object")) }
     }
 }

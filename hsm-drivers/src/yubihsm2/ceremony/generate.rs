@@ -3,11 +3,12 @@
 use hsm_types::{Algorithm, Digest, KeyLabel, PublicKey, ToSign, Verifier};
 use rand::{Rng, rngs::OsRng};
 
-use super::{command::NewObject, failed};
+use super::failed;
 use crate::{
     Disposition, Error, Protection,
     ceremony::PAIRWISE_TEST,
     yubihsm2::{
+        command::NewObject,
         key::{self, Key},
         protocol::{self, Capabilities, Domains, Label, ListFilter},
         session::Session,

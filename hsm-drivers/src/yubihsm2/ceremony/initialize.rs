@@ -1,10 +1,11 @@
 //! A device from the factory, made ready: whose it is, what it may be used for, and what it writes down.
 
-use super::{Ceremony, audit, command::NewObject, credentials, failed, open_session};
+use super::{Ceremony, audit, credentials, failed, open_session};
 use crate::{
     Disposition, Error, Pin,
     yubihsm2::{
         FACTORY,
+        command::NewObject,
         connector::{Connector, ConnectorError},
         failure,
         protocol::{Algorithm, Capabilities, Domains, Label, ObjectType, channel::StaticKeys},
@@ -24,12 +25,15 @@ pub struct Role<'a> {
 /// What is made lies here, and who makes it and who serves see nothing else.
 const DOMAIN: Domains = Domains(1);
 
-/// What the appliance does, and nothing more: it signs, reads its chain codes, its log and its options, and attests.
+/// What the appliance does, and nothing more: it signs, reads its chain codes, its log and its options, attests, and
+/// keeps its anchor. The device knows no right to that object alone: who puts and deletes it could delete chain codes.
 const SIGNER: Capabilities = union(&[
     Capabilities::SIGN_ECDSA,
     Capabilities::SIGN_EDDSA,
     Capabilities::GET_LOG_ENTRIES,
     Capabilities::GET_OPAQUE,
+    Capabilities::PUT_OPAQUE,
+    Capabilities::DELETE_OPAQUE,
     Capabilities::GET_OPTION,
     Capabilities::SIGN_ATTESTATION_CERTIFICATE,
 ]);
@@ -39,8 +43,6 @@ const ADMINISTRATOR: Capabilities = union(&[
     SIGNER,
     Capabilities::GENERATE_ASYMMETRIC_KEY,
     Capabilities::DELETE_ASYMMETRIC_KEY,
-    Capabilities::PUT_OPAQUE,
-    Capabilities::DELETE_OPAQUE,
     Capabilities::PUT_WRAP_KEY,
     Capabilities::DELETE_WRAP_KEY,
     Capabilities::EXPORT_WRAPPED,

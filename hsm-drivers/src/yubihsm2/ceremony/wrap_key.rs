@@ -4,10 +4,11 @@ use hsm_types::KeyLabel;
 use rand::{RngCore, rngs::OsRng};
 use zeroize::Zeroizing;
 
-use super::{command::NewObject, failed, generate};
+use super::{failed, generate};
 use crate::{
     Disposition, Error,
     yubihsm2::{
+        command::NewObject,
         protocol::{Algorithm, Capabilities, Label, ListFilter, ObjectInfo, ObjectType},
         session::Session,
     },

@@ -11,11 +11,13 @@ use crate::{
 };
 
 /// What the appliance asks of a device. Anything else is more than a signer needs.
-const OF_A_SIGNER: [Capabilities; 7] = [
+const OF_A_SIGNER: [Capabilities; 9] = [
     Capabilities::SIGN_ECDSA,
     Capabilities::SIGN_EDDSA,
     Capabilities::GET_LOG_ENTRIES,
     Capabilities::GET_OPAQUE,
+    Capabilities::PUT_OPAQUE,
+    Capabilities::DELETE_OPAQUE,
     Capabilities::GET_OPTION,
     Capabilities::GET_PSEUDO_RANDOM,
     Capabilities::SIGN_ATTESTATION_CERTIFICATE,

@@ -42,7 +42,8 @@ fn two_keys_are_left() {
     let of_roles = |id| (id, ObjectType::AUTHENTICATION_KEY, Domains(1));
     assert_eq!(found, [of_roles(SIGNER), of_roles(ADMINISTRATOR)]);
     let signer = objects.iter().find(|info| info.id == SIGNER).unwrap();
-    let names = "sign-ecdsa,sign-eddsa,get-log-entries,get-opaque,get-option,sign-attestation-certificate";
+    let names = "sign-ecdsa,sign-eddsa,get-log-entries,get-opaque,put-opaque,delete-opaque,get-option,\
+                 sign-attestation-certificate";
     assert_eq!(signer.capabilities, names.parse().unwrap());
     assert_eq!(signer.delegated_capabilities, Capabilities::NONE);
     let administrator = objects.iter().find(|info| info.id == ADMINISTRATOR).unwrap();
