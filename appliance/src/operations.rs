@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod addresses;
+mod anchoring;
 mod checkpoints;
 mod explain;
 mod freeze;
@@ -31,6 +32,7 @@ mod requests;
 mod sign;
 mod status;
 
+pub use anchoring::{Anchoring, FoundAnchor};
 pub use checkpoints::Checkpoints;
 pub use policy::key_entries;
 pub use readiness::{Check, Readiness};
@@ -46,6 +48,7 @@ pub struct Operations {
     freezes: Arc<Freezes>,
     metrics: Arc<Metrics>,
     checkpoints: Checkpoints,
+    anchoring: Anchoring,
     addresses: Addresses,
     readiness: readiness::LastCheck,
     mirror: Option<Arc<Mirror>>,
@@ -54,7 +57,7 @@ pub struct Operations {
 }
 
 impl Operations {
-    /// Puts the parts together.
+    /// Puts the parts together; `in_token` is what of the log is kept in a token, or signed there.
     #[must_use]
     pub fn new(
         config: Arc<Config>,
@@ -62,11 +65,13 @@ impl Operations {
         tokens: Tokens,
         freezes: Arc<Freezes>,
         metrics: Arc<Metrics>,
-        checkpoints: Checkpoints,
+        in_token: (Checkpoints, Anchoring),
         addresses: Addresses,
     ) -> Self {
         let (readiness, requests) = (readiness::LastCheck::default(), TaskTracker::new());
-        Self { config, audit, tokens, freezes, metrics, checkpoints, addresses, readiness, mirror: None, requests }
+        let (checkpoints, anchoring) = in_token;
+        let mirror = None;
+        Self { config, audit, tokens, freezes, metrics, checkpoints, anchoring, addresses, readiness, mirror, requests }
     }
 
     /// With what writes the second copy of the log.
@@ -120,14 +125,25 @@ impl Operations {
         self.metrics.text()
     }
 
-    /// Ends everything in order: requests under way first, the log last.
-    pub async fn stop(&self) {
+    /// Takes no more requests, and waits for those under way. They may need the anchor still.
+    pub async fn finish_requests(&self) {
         self.requests.close();
         self.requests.wait().await;
+    }
+
+    /// Ends the rest in order: the log, then its anchor in the token.
+    pub async fn stop(&self) {
         self.tokens.empty_device_logs().await;
         self.audit.stop().await;
         if let Some(mirror) = self.mirror.clone() {
             let _ = tokio::task::spawn_blocking(move || mirror.stop()).await;
         }
+        self.close_anchor().await;
+    }
+
+    /// Why the log must not be gone on with, where that was found only while serving.
+    #[must_use]
+    pub fn refused_by_anchor(&self) -> Option<String> {
+        self.anchoring.refused()
     }
 }

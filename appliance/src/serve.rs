@@ -12,7 +12,7 @@ use crate::{
     config::{Config, DriverConfig, Profile},
     freezes::Freezes,
     metrics::Metrics,
-    operations::{Addresses, Checkpoints, Operations},
+    operations::{Addresses, Anchoring, Checkpoints, FoundAnchor, Operations},
     refusal::Refusal,
     tokens::{LOG_KEY, TokenState, Tokens, reserved},
     transport::{Admin, Https, Limits, Monitor, TlsFiles, TransportError},
@@ -84,6 +84,8 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
     }
     let tokens = open_tokens(&config, &opened, &freezes, &metrics).await?;
     let checkpoints = checkpoints(&config, &opened, &tokens).await?;
+    let (anchoring, found) =
+        Anchoring::begin(&tokens, checkpoints.token(), &opened).await.map_err(ServeError::State)?;
 
     let https = bind_https(&config).await?;
     let monitor = match config.monitor_address {
@@ -93,16 +95,22 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
     let admin = Admin::bind(&config.admin_socket, Limits::admin())?;
     let addresses = Addresses { watcher: Some(https.address()), monitor: monitor.as_ref().map(Monitor::address) };
 
-    let facts = boot_facts(&config, &tokens).map_err(ServeError::System)?;
+    let facts = boot_facts(&config, &tokens, found).map_err(ServeError::System)?;
     let audit = opened.start(&config.state_directory, facts, Arc::clone(&metrics)).map_err(ServeError::Unwritable)?;
     let audit = Arc::new(audit);
     let mirror = start_mirror(&config, &audit)?;
     tokens.record_device_logs(Arc::clone(&audit));
     tokens.empty_device_logs().await;
-    tracing::info!(watcher = ?addresses.watcher, monitor = ?addresses.monitor, "listening");
-    let operations = Operations::new(config, audit, tokens, freezes, metrics, checkpoints, addresses);
+    let in_token = (checkpoints, anchoring);
+    let operations = Operations::new(config, audit, tokens, freezes, metrics, in_token, addresses.clone());
     let operations = Arc::new(operations.with_mirror(mirror));
+    // The charge of this start is in the log: only a token that knows of it keeps it there.
+    if let Err(reason) = operations.anchor_and_tell().await {
+        tracing::warn!(reason, "nothing is accepted until the log's anchor is written");
+    }
+    tracing::info!(watcher = ?addresses.watcher, monitor = ?addresses.monitor, "listening");
 
+    let anchoring = tokio::spawn(Arc::clone(&operations).keep_anchoring(stop.clone()));
     let background = tokio::spawn(Arc::clone(&operations).keep_checkpointing());
     let resuming = tokio::spawn(Arc::clone(&operations).keep_resuming());
     let listeners = TaskTracker::new();
@@ -115,7 +123,13 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
     listeners.wait().await;
     resuming.abort();
     background.abort();
+    operations.finish_requests().await;
+    anchoring.abort();
+    let _ = anchoring.await;
     operations.stop().await;
+    if let Some(reason) = operations.refused_by_anchor() {
+        return Err(ServeError::State(reason));
+    }
     tracing::info!("stopped: everything is recorded");
     Ok(())
 }
@@ -218,7 +232,7 @@ async fn bind_https(config: &Config) -> Result<Https, ServeError> {
     Ok(Https::bind(listener.address, &files, Limits::default()).await?)
 }
 
-pub(crate) fn boot_facts(config: &Config, tokens: &Tokens) -> Result<BootFacts, String> {
+fn boot_facts(config: &Config, tokens: &Tokens, anchor: FoundAnchor) -> Result<BootFacts, String> {
     let program = std::env::current_exe().map_err(|error| format!("finding this program: {error}"))?;
     let sha256 = |path: &Path| {
         std::fs::read(path).map(|bytes| sha256_hex(&bytes)).map_err(|error| format!("{}: {error}", path.display()))
@@ -235,5 +249,7 @@ pub(crate) fn boot_facts(config: &Config, tokens: &Tokens) -> Result<BootFacts, 
         program_sha256: sha256(&program)?,
         config_sha256: config.sha256.clone(),
         tokens: tokens.collect::<Result<_, String>>()?,
+        anchored: anchor.is_written,
+        unanchored_percent: anchor.charge_percent,
     })
 }

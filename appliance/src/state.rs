@@ -50,6 +50,8 @@ pub struct State {
     pub open: BTreeMap<u64, Unfinished>,
     /// Signatures allowed, beside those the devices show.
     pub accounts: Accounts,
+    /// Whether the token holds an anchor of this log.
+    pub anchored: bool,
     /// The last start.
     pub last_boot: Option<LastBoot>,
     /// Service time of the last entry.
@@ -155,12 +157,19 @@ impl State {
             Body::Genesis(genesis) if entry.index == 0 => self.genesis = Some(genesis.clone()),
             Body::Genesis(_) => return Err(BadEntry::Content("a genesis is entry 0".into())),
             Body::Boot(boot) => {
+                if boot.unanchored_percent.is_some_and(|percent| !(1..=100).contains(&percent)) {
+                    return Err(BadEntry::Content("what it charges is no percentage".into()));
+                }
                 self.last_boot = Some(LastBoot {
                     boot_id: boot.boot_id.clone(),
                     boot_time: boot.boot_time,
                     elapsed: entry.elapsed,
                     wall_offset: boot.wall_offset,
                 });
+                self.anchored |= boot.anchored;
+                if let Some(percent) = boot.unanchored_percent.filter(|_| !self.uncounted) {
+                    self.usage.charge_everywhere(percent, entry.elapsed);
+                }
             }
             Body::Policy(policy) => {
                 let parsed = Policy::parse(&policy.document)
@@ -231,12 +240,17 @@ impl State {
             }
             if let Body::Accepted(accepted) = &entry.body {
                 let charges = charges_of(&policy, accepted).map_err(|reason| RecountError::Entry { index, reason })?;
-                found.push((entry.elapsed, charges));
+                found.push((entry.elapsed, charges, None));
+            } else if let Body::Boot(boot) = &entry.body {
+                found.push((entry.elapsed, Vec::new(), boot.unanchored_percent));
             }
         }
         self.usage = Usage::new(&policy);
-        for (elapsed, charges) in found.iter().rev() {
+        for (elapsed, charges, everywhere) in found.iter().rev() {
             self.usage.charge(charges, *elapsed);
+            if let Some(percent) = everywhere {
+                self.usage.charge_everywhere(*percent, *elapsed);
+            }
         }
         Ok(())
     }

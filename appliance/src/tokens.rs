@@ -21,6 +21,7 @@ use crate::{
     metrics::Metrics,
 };
 
+mod anchor;
 mod attestation;
 mod device_log;
 mod family;

@@ -113,7 +113,9 @@ fn modules() {
     fs::write(installation.path("half.next"), softhsm).unwrap();
     fs::rename(installation.path("half.next"), installation.path("half.so")).unwrap();
     eventually("it is whole", || (token(&installation, "main")["state"] == "up").then_some(()));
-    Watcher::new(&installation, &running).signed("a", digest("raw", 1));
+    // The log's anchor is written a moment later.
+    let watcher = Watcher::new(&installation, &running);
+    eventually("it is signed", || (watcher.put("a", digest("raw", 1)).status == 200).then_some(()));
     running.stop();
 }
 

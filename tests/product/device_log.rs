@@ -208,7 +208,8 @@ fn full() {
     let watcher = Watcher::new(&installation, &running);
     let up = || installation.status()["tokens"][0]["state"] == "up";
     eventually("it serves", || up().then_some(()));
-    watcher.signed("two", digest("raw", 2));
+    // The anchor is written a moment after the token is up, and until then nothing is accepted.
+    eventually("it is signed", || (watcher.put("two", digest("raw", 2)).status == 200).then_some(()));
     assert!(recorded(&installation).len() >= before + 50, "what filled it was recorded");
     // Filled while it serves: nothing is lost, and nobody waits long.
     devices[0].faults().arm(Plan {

@@ -35,10 +35,12 @@ enum Step {
 
 fn order_of_calls() {
     let installation = Installation::new();
+    let anchor = || std::fs::read(installation.path("state/anchor")).unwrap();
+    let genesis = anchor();
     let running = installation.start();
     let watcher = Watcher::new(&installation, &running);
-    let anchor = || std::fs::read(installation.path("state/anchor")).unwrap();
     // The boot's own checkpoint and anchor are over, and the connection is open, before anything is traced.
+    eventually("the anchor of the boot", || (anchor() != genesis).then_some(()));
     eventually("a checkpoint", || (watcher.get("/v1/log/checkpoint").status == 200).then_some(()));
     let mut connection = watcher.block_on(watcher.connect());
     watcher.block_on(connection.request("GET", "/v1/keys", b"")).unwrap();

@@ -291,11 +291,13 @@ fn restart() {
     for (place, end) in ["stop", "kill", "stop"].into_iter().enumerate() {
         let running = installation.start();
         let watcher = Watcher::new(&installation, &running);
-        assert_eq!(limit(&watcher, "digests, an hour")["used"], (7 * place).to_string());
+        // A start after a kill counts what may be missing from the log: a twentieth.
+        let charged = usize::from(place == 2);
+        assert_eq!(limit(&watcher, "digests, an hour")["used"], (7 * place + charged).to_string());
         if place < 2 {
             watcher.signed(&format!("a-{place}"), digests("raw", 0..7));
         } else {
-            assert_eq!(watcher.refused("b", digests("raw", 0..7)).remaining.as_deref(), Some("6"));
+            assert_eq!(watcher.refused("b", digests("raw", 0..7)).remaining.as_deref(), Some("5"));
         }
         if end == "stop" { running.stop() } else { running.kill() }
     }

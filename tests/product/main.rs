@@ -37,6 +37,7 @@ mod power_cut;
 mod problem_codes;
 mod proofs;
 mod rates;
+mod rollback;
 mod secrets;
 mod several_tokens;
 mod shape;
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
         problem_codes::trials(),
         proofs::trials(),
         rates::trials(),
+        rollback::trials(),
         secrets::trials(),
         several_tokens::trials(),
         shape::trials(),

@@ -21,7 +21,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-/// An installation whose log was made in two runs, and copies of its state after each.
+/// An installation whose log was made in two runs, and copies of its state after each; of its token after the second.
 struct Scene {
     installation: Installation,
     older: PathBuf,
@@ -40,6 +40,7 @@ impl Scene {
             running.stop();
             copy_all(&installation.path("state"), copy);
         }
+        copy_all(&installation.path("token"), &installation.path("newer-token"));
         let log = fs::read_to_string(newer.join("log.jsonl")).unwrap();
         let lines = log.lines().map(|line| format!("{line}\n")).collect();
         Self { installation, older, newer, lines }
@@ -50,6 +51,10 @@ impl Scene {
         let state = self.installation.path("state");
         fs::remove_dir_all(&state).unwrap();
         copy_all(&self.newer, &state);
+        // With the anchor as it was then, for the starts before this one have moved it on.
+        let token = self.installation.path("token");
+        fs::remove_dir_all(&token).unwrap();
+        copy_all(&self.installation.path("newer-token"), &token);
         change(&state);
         match Running::try_start(&self.installation, &[]) {
             Ok(running) => {

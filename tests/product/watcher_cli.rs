@@ -148,6 +148,7 @@ fn rolled_back() {
     sign_and_see(&installation, &running, "a", 1);
     running.stop();
     copy(&installation.path("state"), &installation.path("older"));
+    copy(&installation.path("token"), &installation.path("older-token"));
     let running = installation.start();
     for number in 0..8 {
         sign_and_see(&installation, &running, &format!("b-{number}"), number);
@@ -159,7 +160,9 @@ fn rolled_back() {
     good(&installation, &["status"]);
     running.stop();
 
-    // All of it, so that it is whole and consistent in itself: only those who saw more can know.
+    // All of it and the token, so that it is whole and consistent in itself: only those who saw more can know.
+    fs::remove_dir_all(installation.path("token")).unwrap();
+    fs::rename(installation.path("older-token"), installation.path("token")).unwrap();
     fs::remove_dir_all(installation.path("state")).unwrap();
     fs::rename(installation.path("older"), installation.path("state")).unwrap();
     let running = installation.start();
@@ -188,11 +191,14 @@ fn rolled_back() {
 
 fn other_log() {
     let installation = Installation::new();
+    copy(&installation.path("token"), &installation.path("token-before"));
     let running = installation.start();
     installation.write_watcher_config(&running);
     eventually("a checkpoint", || (run(&installation, &["status"]).0 == 0).then_some(()));
     running.stop();
-    // A new log, the same token and so the same log key.
+    // A new log, the same token without its anchor, and so the same log key.
+    fs::remove_dir_all(installation.path("token")).unwrap();
+    fs::rename(installation.path("token-before"), installation.path("token")).unwrap();
     fs::remove_dir_all(installation.path("state")).unwrap();
     installation.run("chancery", &["policy", "install", "policy.toml", "--genesis"]);
     let running = installation.start();

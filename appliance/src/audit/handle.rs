@@ -14,7 +14,8 @@ use super::{
     intent::{Failure, Intent, VerifiedSignatures},
     job::Job,
     log::Log,
-    standing::{Admission, Allocated, LookUp, Standing, standing},
+    standing::{Admission, Allocated, LookUp, Standing, Verdict, standing},
+    writer::AnchorDue,
 };
 use crate::{
     clock::Moment,
@@ -34,6 +35,7 @@ pub struct Audit {
     pub(super) policy: Arc<RwLock<Arc<Policy>>>,
     pub(super) under_way: Arc<AtomicUsize>,
     pub(super) at_token: Arc<AtomicUsize>,
+    pub(super) anchor_due: Arc<AnchorDue>,
 }
 
 /// Counts while it lives.
@@ -132,11 +134,18 @@ impl Audit {
         down: Option<Refusal>,
     ) -> Result<Admission, Refusal> {
         let watcher = principal.watcher().to_owned();
-        self.ask(|reply| {
+        let asked = self.ask(|reply| {
             let (command, facts) = (Box::new(command), Box::new(facts));
             Job::Admit { watcher, command, facts, down, reply }
-        })
-        .await
+        });
+        self.granted(asked.await?).await
+    }
+
+    async fn granted(&self, verdict: Verdict) -> Result<Admission, Refusal> {
+        match verdict {
+            Verdict::Admission(admission) => Ok(admission),
+            Verdict::Unanchored(intent, failure) => Err(self.record_failed(intent, failure).await),
+        }
     }
 
     /// Records a refusal that was certain before the writer had to decide, and returns it.
@@ -178,7 +187,8 @@ impl Audit {
     /// # Errors
     /// It lapsed, is frozen, or the log cannot be used.
     pub async fn resume(&self, accepted: u64) -> Result<Admission, Refusal> {
-        self.ask(|reply| Job::Resume { accepted, reply }).await
+        let verdict = self.ask(|reply| Job::Resume { accepted, reply }).await?;
+        self.granted(verdict).await
     }
 
     /// Records a freeze. Whatever is frozen is so in memory already.
@@ -203,6 +213,18 @@ impl Audit {
     /// Why it cannot follow the policy in force.
     pub async fn install(&self, policy: PolicyEntry, keys: Vec<KeyEntry>) -> Result<(), Refusal> {
         self.ask(|reply| Job::Install { policy: Box::new(policy), keys, reply }).await
+    }
+
+    /// Tells that the token's anchor covers so many entries, or why it cannot be written: what waits for it goes on, or
+    /// is refused.
+    pub async fn anchored(&self, size: Result<u64, String>) {
+        let _ = self.ask(|reply| Job::Anchored { size, reply }).await;
+    }
+
+    /// When the token's anchor should be written.
+    #[must_use]
+    pub fn anchor_due(&self) -> &AnchorDue {
+        &self.anchor_due
     }
 
     /// Asks the durable state.

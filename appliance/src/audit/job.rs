@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::{
     device_log::{DeviceLogReading, RecordedDeviceLog},
     intent::{Failure, Intent, VerifiedSignatures},
-    standing::{Admission, Allocated},
+    standing::{Allocated, Verdict},
 };
 use crate::{clock::Moment, command::SignCommand, evidence::Facts, refusal::Refusal, state::State};
 
@@ -22,7 +22,7 @@ pub(super) enum Job {
         command: Box<SignCommand>,
         facts: Box<Facts>,
         down: Option<Refusal>,
-        reply: Reply<Admission>,
+        reply: Reply<Verdict>,
     },
     Deny {
         watcher: String,
@@ -33,7 +33,7 @@ pub(super) enum Job {
     },
     Resume {
         accepted: u64,
-        reply: Reply<Admission>,
+        reply: Reply<Verdict>,
     },
     /// `policy` is the version under which the addresses were made.
     Allocate {
@@ -70,6 +70,11 @@ pub(super) enum Job {
     Install {
         policy: Box<PolicyEntry>,
         keys: Vec<KeyEntry>,
+        reply: Reply<()>,
+    },
+    /// The token's anchor covers so many entries; without `size`, why it cannot be written.
+    Anchored {
+        size: Result<u64, String>,
         reply: Reply<()>,
     },
     Query(Question),

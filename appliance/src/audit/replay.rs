@@ -88,8 +88,11 @@ impl Replayer {
             Body::Addresses(allocation) => self.state.addresses.allocate(allocation)?,
             Body::Accepted(accepted) => self.accepted(entry, accepted)?,
             Body::Denied(denied) => self.denied(entry, denied)?,
+            Body::Boot(boot) => {
+                let percent = boot.unanchored_percent.unwrap_or_default();
+                self.state.usage.charge_everywhere(percent, entry.elapsed);
+            }
             Body::Genesis(_)
-            | Body::Boot(_)
             | Body::Policy(_)
             | Body::Signed(_)
             | Body::Failed(_)

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::{
-    intent::{Attempt, Intent},
+    intent::{Attempt, Failure, Intent},
     unreadable::Unreadable,
 };
 use crate::state::{Binding, Bindings, Outcome};
@@ -19,6 +19,14 @@ pub enum Admission {
     Bound(Standing),
     /// The same request is being signed: its outcome will do.
     InFlight(watch::Receiver<Option<Attempt>>),
+}
+
+/// What the writer answers to whoever asks for an attempt.
+pub(super) enum Verdict {
+    /// Said.
+    Admission(Admission),
+    /// It was granted, but the token's anchor had to cover it first and could not.
+    Unanchored(Intent, Failure),
 }
 
 /// What the log knows of a request before anything of it is read.

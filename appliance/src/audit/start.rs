@@ -14,8 +14,13 @@ use std::{
 use appliance_wire::{Body, Boot, BootToken};
 
 use super::{
-    draft::Draft, entry_rate::EntryRate, evidence_files::EvidenceFiles, follower::Follower, handle::Audit,
-    open::Opened, writer::Writer,
+    draft::Draft,
+    entry_rate::EntryRate,
+    evidence_files::EvidenceFiles,
+    follower::Follower,
+    handle::Audit,
+    open::Opened,
+    writer::{Unanchored, Writer},
 };
 use crate::{clock::Clock, metrics::Metrics, policy::Policy, refusal::Refusal, state::State};
 
@@ -28,6 +33,10 @@ pub struct BootFacts {
     pub config_sha256: String,
     /// The tokens found.
     pub tokens: Vec<BootToken>,
+    /// Whether the token of the log holds an anchor of it.
+    pub anchored: bool,
+    /// What this start charges every limit, in percent.
+    pub unanchored_percent: Option<u8>,
 }
 
 const MOST_WAITING: usize = 4_096;
@@ -67,8 +76,10 @@ impl Opened {
             allocations: EntryRate::new(1_000, 1),
             broken: Arc::clone(&broken),
             room_checked: None,
+            unanchored: Unanchored::default(),
             metrics,
         };
+        let anchor_due = Arc::clone(&writer.unanchored.due);
         writer.record_boot(facts, cut_bytes)?;
         let failed = Box::new(move |reason: String| {
             let advised = format!("{reason}; restart the appliance once the cause is mended");
@@ -83,7 +94,7 @@ impl Opened {
         });
         spawned.map_err(Refusal::log_unavailable)?;
         writer.spawn(when_stopped)?;
-        Ok(Audit { jobs, log, policy, under_way, at_token })
+        Ok(Audit { jobs, log, policy, under_way, at_token, anchor_due })
     }
 }
 
@@ -99,6 +110,8 @@ impl Writer {
             config_sha256: facts.config_sha256,
             tokens: facts.tokens,
             cut_bytes,
+            anchored: facts.anchored,
+            unanchored_percent: facts.unanchored_percent,
         });
         self.writable()?;
         self.push(&mut draft, body)?;

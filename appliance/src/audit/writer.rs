@@ -37,8 +37,11 @@ mod allocate;
 mod device_log;
 mod install;
 mod record;
+mod unanchored;
 
 pub(super) use admit::command_of;
+pub use unanchored::AnchorDue;
+pub(super) use unanchored::Unanchored;
 
 pub(super) struct Writer {
     pub(super) jobs: Receiver<Job>,
@@ -64,6 +67,7 @@ pub(super) struct Writer {
     pub(super) broken: Arc<RwLock<Option<String>>>,
     pub(super) room_checked: Option<(Instant, Result<(), String>)>,
     pub(super) snapshot_at: u64,
+    pub(super) unanchored: Unanchored,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -111,10 +115,12 @@ impl Writer {
                     | Job::Freeze { .. }
                     | Job::Unfreeze { .. }
                     | Job::DeviceLog { .. }
+                    | Job::Anchored { .. }
                     | Job::Probe { .. }) => self.process(job, &mut draft),
                 }
             }
             self.commit(draft);
+            self.unanchored.tell(self.state.size);
             for question in questions {
                 question(&self.state, self.moment());
             }
@@ -148,10 +154,7 @@ impl Writer {
 
     fn process(&mut self, job: Job, draft: &mut Draft) {
         match job {
-            Job::Admit { watcher, command, facts, down, reply } => {
-                let result = self.admit(draft, &watcher, *command, &facts, down);
-                settle(draft, reply, result);
-            }
+            job @ Job::Admit { .. } => self.admit(draft, job),
             Job::Resume { accepted, reply } => self.resume(draft, accepted, reply),
             Job::Deny { watcher, request_id, content, refusal, reply } => {
                 let refusal = self.denied(draft, &watcher, (request_id, content, None), refusal);
@@ -166,6 +169,13 @@ impl Writer {
             Job::Freeze { what, by, reason, reply } => self.freeze(draft, what, by, reason, reply),
             Job::Unfreeze { what, by, reason, reply } => self.unfreeze(draft, what, by, reason, reply),
             Job::DeviceLog { reading, reply } => self.device_log(draft, *reading, reply),
+            Job::Anchored { size, reply } => {
+                match size {
+                    Ok(size) => self.anchored(draft, size),
+                    Err(reason) => self.not_anchored(reason),
+                }
+                settle(draft, reply, Ok(()));
+            }
             Job::Probe { reply } => {
                 let result = match self.writable() {
                     Ok(()) => self.journal.probe().map_err(Refusal::log_unavailable),
@@ -188,6 +198,7 @@ impl Writer {
             if let Err(reason) = appended {
                 self.break_off(&reason);
                 let refusal = Refusal::log_unavailable(reason);
+                self.unanchored.refuse_all(&refusal);
                 draft.waiters.into_iter().for_each(|waiter| waiter(Err(refusal.clone())));
                 return;
             }
@@ -225,10 +236,13 @@ impl Writer {
         if let Some(reason) = self.broken_reason() {
             return Err(Refusal::log_unavailable(reason));
         }
-        draft.push(&mut self.state, &mut self.frontier, body).map_err(|error| {
+        let is_of_a_device = matches!(body, Body::Token(_));
+        let entry = draft.push(&mut self.state, &mut self.frontier, body).map_err(|error| {
             self.break_off(&error.to_string());
             Refusal::log_unavailable(error)
-        })
+        })?;
+        self.unanchored.appended(entry.index, !is_of_a_device);
+        Ok(entry)
     }
 
     /// Whether entries may be made now: nothing failed before, and the disk has room.

@@ -49,6 +49,12 @@ impl Checkpoints {
         Ok(Self { key, token, path, newest: RwLock::new(newest.map(Arc::new)) })
     }
 
+    /// The token that holds the log key.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// The newest.
     #[must_use]
     pub fn newest(&self) -> Option<Arc<Checkpoint>> {

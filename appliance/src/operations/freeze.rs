@@ -26,7 +26,7 @@ impl Operations {
         self.freeze_by(what, "admin socket".to_owned(), reason).await
     }
 
-    async fn freeze_by(&self, what: Scope, by: String, reason: String) -> Result<(), Refusal> {
+    pub(super) async fn freeze_by(&self, what: Scope, by: String, reason: String) -> Result<(), Refusal> {
         self.freezes.begin(what.clone());
         tracing::warn!(%what, by, "frozen");
         let reason = reason.chars().take(LONGEST_REASON).collect();

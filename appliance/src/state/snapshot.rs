@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use appliance_wire::{Genesis, KeyEntry, Scope, sha256_hex};
+use appliance_wire::{Amount, Decimal, Genesis, KeyEntry, Scope, sha256_hex};
 use hsm_types::KeyLabel;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,11 @@ struct Document {
     #[serde(default)]
     allocated: BTreeMap<KeyLabel, u32>,
     usage: Vec<(usize, String, u64, String)>,
+    /// Of `usage`, what counts for whatever a limit is for.
+    #[serde(default)]
+    everywhere: Vec<(usize, u64, String)>,
+    #[serde(default)]
+    anchored: bool,
     frozen: BTreeSet<Scope>,
     open: BTreeMap<u64, Unfinished>,
     accounts: Accounts,
@@ -41,7 +46,9 @@ impl State {
     /// The snapshot: SHA-256 in hexadecimal, then JSON.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u8> {
+        let units = |amount: Amount| amount.to_decimal(0).as_str().to_owned();
         let usage = self.usage.buckets();
+        let everywhere = self.usage.buckets_everywhere();
         let document = Document {
             size: self.size,
             genesis: self.genesis.clone(),
@@ -49,10 +56,10 @@ impl State {
             keys: self.keys.values().cloned().collect(),
             allocated: self.addresses.allocations().clone(),
             usage: usage
-                .map(|(limit, scope, bucket, amount)| {
-                    (limit, scope.to_owned(), bucket, amount.to_decimal(0).as_str().to_owned())
-                })
+                .map(|(limit, scope, bucket, amount)| (limit, scope.to_owned(), bucket, units(amount)))
                 .collect(),
+            everywhere: everywhere.map(|(limit, bucket, amount)| (limit, bucket, units(amount))).collect(),
+            anchored: self.anchored,
             frozen: self.frozen.clone(),
             open: self.open.clone(),
             accounts: self.accounts.clone(),
@@ -78,9 +85,12 @@ impl State {
         let document: Document = serde_json::from_slice(json).map_err(|error| bad(&error))?;
         let policy = document.policy.as_deref().map(Policy::parse).transpose().map_err(|error| bad(&error))?;
         let mut usage = policy.as_ref().map(Usage::new).unwrap_or_default();
+        let units = |text: &str| text.parse::<Decimal>().and_then(|amount| amount.to_amount(0));
         for (limit, scope, bucket, amount) in &document.usage {
-            let amount = amount.parse::<appliance_wire::Decimal>().and_then(|amount| amount.to_amount(0));
-            usage.restore(*limit, scope, *bucket, amount.map_err(|error| bad(&error))?);
+            usage.restore(*limit, scope, *bucket, units(amount).map_err(|error| bad(&error))?);
+        }
+        for (limit, bucket, amount) in &document.everywhere {
+            usage.restore_everywhere(*limit, *bucket, units(amount).map_err(|error| bad(&error))?);
         }
         let keys = document.keys.into_iter().map(|key| (key.name.clone(), key)).collect();
         let mut addresses = Addresses::restore(document.allocated);
@@ -95,6 +105,7 @@ impl State {
             frozen: document.frozen,
             open: document.open,
             accounts: document.accounts,
+            anchored: document.anchored,
             last_boot: document.last_boot,
             elapsed: document.elapsed,
             time: document.time,

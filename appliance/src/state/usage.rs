@@ -35,6 +35,8 @@ struct LimitUsage {
     window_ms: u64,
     max: Amount,
     scopes: HashMap<String, Window>,
+    /// What counts in every scope, those never seen too.
+    everywhere: Window,
     /// Number of scopes from which on it is worth looking for those that hold nothing any more.
     tidy_at: usize,
 }
@@ -56,6 +58,7 @@ impl Usage {
                     window_ms: limit.window_ms,
                     max: limit.most(),
                     scopes: HashMap::new(),
+                    everywhere: Window::default(),
                     tidy_at: FEW,
                 })
                 .collect(),
@@ -96,11 +99,24 @@ impl Usage {
         }
     }
 
+    /// Counts so many hundredths of each limit in all its scopes.
+    pub fn charge_everywhere(&mut self, percent: u8, now: u64) {
+        for limit in &mut self.limits {
+            let (width, window_ms, amount) = (limit.bucket_ms(), limit.window_ms, limit.max.percent(percent));
+            if amount > Amount::ZERO {
+                if window_ms != Limit::LIFETIME_MS {
+                    limit.everywhere.forget_before(now, width, window_ms);
+                }
+                limit.everywhere.add(now / width, amount);
+            }
+        }
+    }
+
     /// (used, service time at which the oldest part is free again) of a limit for one scope.
     #[must_use]
     pub fn used(&self, limit: usize, scope: &str, now: u64) -> (Amount, Option<u64>) {
         let Some(usage) = self.limits.get(limit) else { return (Amount::ZERO, None) };
-        let oldest = usage.live(scope, now).next().and_then(|(bucket, _)| usage.leaves_at(*bucket));
+        let oldest = usage.live(scope, now).map(|(bucket, _)| *bucket).min().and_then(|bucket| usage.leaves_at(bucket));
         (usage.used(scope, now), oldest)
     }
 
@@ -111,6 +127,20 @@ impl Usage {
                 window.buckets.iter().map(move |(bucket, amount)| (place, scope.as_str(), *bucket, *amount))
             })
         })
+    }
+
+    /// Every bucket that counts in all scopes: (limit, bucket, amount in base units), for the snapshot.
+    pub(super) fn buckets_everywhere(&self) -> impl Iterator<Item = (usize, u64, Amount)> {
+        let limits = self.limits.iter().enumerate();
+        limits
+            .flat_map(|(place, limit)| limit.everywhere.buckets.iter().map(move |(bucket, sum)| (place, *bucket, *sum)))
+    }
+
+    /// Puts a bucket that counts in all scopes back, oldest first.
+    pub(super) fn restore_everywhere(&mut self, limit: usize, bucket: u64, amount: Amount) {
+        if let Some(limit) = self.limits.get_mut(limit) {
+            limit.everywhere.add(bucket, amount);
+        }
     }
 
     /// Puts a bucket of a snapshot back. Buckets of one window come oldest first.
@@ -146,7 +176,8 @@ impl LimitUsage {
     }
 
     fn live(&self, scope: &str, now: u64) -> impl Iterator<Item = &(u64, Amount)> {
-        let buckets = self.scopes.get(scope).into_iter().flat_map(|window| &window.buckets);
+        let windows = self.scopes.get(scope).into_iter().chain([&self.everywhere]);
+        let buckets = windows.flat_map(|window| &window.buckets);
         buckets.filter(move |(bucket, _)| self.leaves_at(*bucket).is_none_or(|leaves_at| now < leaves_at))
     }
 
@@ -158,7 +189,9 @@ impl LimitUsage {
     fn frees_at(&self, scope: &str, amount: Amount, now: u64) -> Option<u64> {
         let room = self.max.checked_sub(amount)?;
         let mut used = self.used(scope, now);
-        let (bucket, _) = self.live(scope, now).find(|(_, freed)| {
+        let mut oldest_first: Vec<_> = self.live(scope, now).collect();
+        oldest_first.sort_by_key(|(bucket, _)| *bucket);
+        let (bucket, _) = oldest_first.into_iter().find(|(_, freed)| {
             used = used.checked_sub(*freed).unwrap_or(Amount::ZERO);
             used <= room
         })?;

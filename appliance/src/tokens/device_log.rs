@@ -248,6 +248,9 @@ fn entries(request: &Request) -> u32 {
         Request::ChainCode(_) => 5,
         Request::Attestation(_) => 4,
         Request::Info | Request::AttestationIssuer => 1,
+        Request::ReadAnchor => 3,
+        // Looked for like that, then one put and one or two deleted.
+        Request::WriteAnchor(_) => 7,
         Request::ReadDeviceLog | Request::AcknowledgeDeviceLog(_) => 0,
     }
 }

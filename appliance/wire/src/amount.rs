@@ -45,6 +45,13 @@ impl Amount {
         self.0.checked_sub(other.0).map(Self)
     }
 
+    /// So many hundredths of it, rounded down; no more than all.
+    #[must_use]
+    pub fn percent(self, percent: u8) -> Self {
+        let (percent, hundred) = (U256::from(percent.min(100)), U256::from(100));
+        Self(self.0 / hundred * percent + self.0 % hundred * percent / hundred)
+    }
+
     /// The amount in the main unit of an asset with `decimals` decimals.
     #[must_use]
     pub fn to_decimal(self, decimals: u8) -> Decimal {

@@ -93,6 +93,13 @@ pub struct Boot {
     /// Bytes of an incomplete last line that were cut from `log.jsonl`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cut_bytes: Option<u64>,
+    /// Whether the token holds an anchor of this log. From then on a token without one is refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anchored: bool,
+    /// What this start counts against every limit, whatever it is for, in percent of it: as much as may be missing from
+    /// the log since the token's anchor was written. Absent after a clean stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unanchored_percent: Option<u8>,
 }
 
 /// A token as found at start.

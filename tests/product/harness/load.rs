@@ -139,7 +139,8 @@ pub(crate) fn order(id: &str) -> Value {
     let number = id
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    let amount = 50_000 + number % 350_000;
+    // Some are more than a twentieth of the smallest limit.
+    let amount = 100_000 + number % 700_000;
     let destination = if number & 1 == 0 { DESTINATION } else { OTHER_DESTINATION };
     json!({
         "items": [{ "key": "hot", "digest": format!("{number:064x}") }],
@@ -333,7 +334,9 @@ pub(crate) fn assert_limits_agree(answer: &Value, log: &[Value], limits: &[Limit
     for limit in limits.iter().filter(|limit| limit.window_ms >= HOUR && limit.of != Of::AmountToOneDestination) {
         let lines = answer["limits"].as_array().unwrap();
         let line = lines.iter().find(|line| line["name"] == limit.name).unwrap();
-        let sum: u64 = spent(log, limit.of).values().flatten().map(|(_, amount)| amount).sum();
+        let percents = of_kind(log, "boot").filter_map(|boot| boot["unanchored_percent"].as_u64());
+        let charged: u64 = percents.map(|percent| limit.most * percent / 100).sum();
+        let sum = charged + spent(log, limit.of).values().flatten().map(|(_, amount)| amount).sum::<u64>();
         let used = if limit.of == Of::Signatures {
             line["used"].as_str().unwrap().parse().unwrap()
         } else {

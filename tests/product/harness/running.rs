@@ -54,8 +54,12 @@ impl Running {
     }
 
     /// Runs the command, and waits until it serves; what it logged, where it ended instead.
-    pub(crate) fn spawn(installation: &Installation, mut command: Command) -> Result<Self, String> {
-        let log = installation.path("appliance.log");
+    pub(crate) fn spawn(installation: &Installation, command: Command) -> Result<Self, String> {
+        Self::spawn_beside(installation.path("appliance.log"), command)
+    }
+
+    /// As [`Self::spawn`], with a log of its own.
+    pub(crate) fn spawn_beside(log: std::path::PathBuf, mut command: Command) -> Result<Self, String> {
         let mut child = command.stdout(Stdio::null()).stderr(File::create(&log).unwrap()).spawn().unwrap();
         let begun = Instant::now();
         // There is no event to wait for: another process opens its listeners.

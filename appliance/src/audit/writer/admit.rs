@@ -6,32 +6,68 @@ use appliance_wire::{Accepted, Asked, Body, Denied, Failed, Lapsed, ProblemCode,
 use hsm_types::ToSign;
 use tokio::sync::watch;
 
-use super::{Draft, Writer, settle};
+use super::{Draft, Writer, unanchored::Room};
 use crate::{
     admission::{self, Application, Decision},
     audit::{
         intent::Intent,
-        job::Reply,
-        standing::{Admission, standing},
+        job::{Job, Reply},
+        standing::{Admission, Verdict, standing},
         unreadable::Unreadable,
     },
     command::SignCommand,
     evidence::Facts,
     refusal::Refusal,
-    state::{Binding, BindingKey, Bindings, Outcome},
+    state::{Binding, BindingKey, Bindings, Charge, Outcome, charges_of},
 };
 
+/// What came of a request that was not refused.
+enum Decided {
+    /// It may be recorded.
+    Accepted(Box<Accepted>),
+    /// Its id was bound before.
+    Bound(Admission),
+}
+
 impl Writer {
-    pub(super) fn admit(
+    /// Decides a request. What must not be accepted before the token's anchor is written is kept until then.
+    pub(super) fn admit(&mut self, draft: &mut Draft, job: Job) {
+        let Job::Admit { watcher, command, facts, down, reply } = job else { return };
+        let accepted = match self.decide(draft, &watcher, &command, &facts, down.as_ref()) {
+            Ok(Decided::Accepted(accepted)) => accepted,
+            Ok(Decided::Bound(admission)) => return self.settle_admission(draft, reply, Ok(admission)),
+            Err(refusal) => return self.settle_admission(draft, reply, Err(refusal)),
+        };
+        let (charges, room) = match self.room(&accepted) {
+            Ok(found) => found,
+            Err(refusal) => return self.settle_admission(draft, reply, Err(refusal)),
+        };
+        let result = match (room, self.unanchored.down()) {
+            (Room::Enough, _) | (Room::OnlyThis, None) => {
+                let granted = self.accept(draft, *accepted, command.inputs, &facts);
+                if let Ok(Admission::Granted(intent)) = &granted {
+                    self.unanchored.accept(intent.index, charges, room);
+                }
+                granted
+            }
+            (Room::AfterAnchor, None) => {
+                return self.unanchored.hold(Job::Admit { watcher, command, facts, down, reply });
+            }
+            (Room::OnlyThis | Room::AfterAnchor, Some(refusal)) => Err(refusal.of_request(command.request_id.as_str())),
+        };
+        self.settle_admission(draft, reply, result);
+    }
+
+    fn decide(
         &mut self,
         draft: &mut Draft,
         watcher: &str,
-        command: SignCommand,
+        command: &SignCommand,
         facts: &Facts,
-        down: Option<Refusal>,
-    ) -> Result<Admission, Refusal> {
+        down: Option<&Refusal>,
+    ) -> Result<Decided, Refusal> {
         self.writable()?;
-        let application = Application { watcher, command: &command, facts };
+        let application = Application { watcher, command, facts };
         let decision = admission::decide(&self.state, &draft.over(&self.log), &application, draft.moment);
         match decision.map_err(Refusal::log_unavailable)? {
             Decision::Refused(refusal) => {
@@ -40,15 +76,23 @@ impl Writer {
                 let denied = (command.request_id.clone(), command.content.clone(), asked);
                 Err(self.denied(draft, watcher, denied, refusal))
             }
-            Decision::Bound(binding) => self.again(draft, &binding, down),
+            Decision::Bound(binding) => self.again(draft, &binding, down).map(Decided::Bound),
             Decision::Accepted(accepted) => match down {
-                Some(refusal) => Err(refusal.of_request(command.request_id.as_str())),
-                None => self.accept(draft, *accepted, command.inputs, facts),
+                Some(refusal) => Err(refusal.clone().of_request(command.request_id.as_str())),
+                None => Ok(Decided::Accepted(accepted)),
             },
         }
     }
 
-    pub(super) fn resume(&mut self, draft: &mut Draft, accepted: u64, reply: Reply<Admission>) {
+    /// What an acceptance counts for, and whether it may be made before the token's anchor is written.
+    fn room(&self, accepted: &Accepted) -> Result<(Vec<Charge>, Room), Refusal> {
+        let policy = self.state.policy.as_ref().ok_or_else(|| Refusal::log_unavailable("it has no policy"))?;
+        let charges = charges_of(policy, accepted).map_err(Refusal::log_unavailable)?;
+        let room = self.unanchored.room(&charges, policy);
+        Ok((charges, room))
+    }
+
+    pub(super) fn resume(&mut self, draft: &mut Draft, accepted: u64, reply: Reply<Verdict>) {
         let binding = Binding { accepted, outcome: Outcome::Open };
         let result = if self.state.open.contains_key(&accepted) {
             self.again(draft, &binding, None)
@@ -56,7 +100,7 @@ impl Writer {
             let detail = format!("acceptance {accepted} is not open");
             Err(Refusal::new(ProblemCode::UnknownRequest, detail))
         };
-        settle(draft, reply, result);
+        self.settle_admission(draft, reply, result);
     }
 
     fn accept(
@@ -81,7 +125,7 @@ impl Writer {
 
     /// A repeat: the stored outcome, the attempt under way, or another attempt where grant, rules, freeze and expiry
     /// still allow it. Budget is not looked at: it was spent at acceptance.
-    fn again(&mut self, draft: &mut Draft, binding: &Binding, down: Option<Refusal>) -> Result<Admission, Refusal> {
+    fn again(&mut self, draft: &mut Draft, binding: &Binding, down: Option<&Refusal>) -> Result<Admission, Refusal> {
         if !admission::is_open(binding) {
             // The outcome may be of this very batch.
             return standing(&draft.over(&self.log), binding).map(Admission::Bound).map_err(Refusal::log_unavailable);
@@ -91,7 +135,8 @@ impl Writer {
         if let Some(outcome) = self.in_flight.get(&key).filter(|outcome| outcome.has_changed().is_ok()) {
             return Ok(Admission::InFlight(outcome.clone()));
         }
-        if let Some(refusal) = down {
+        let unanchored = self.unanchored.down().filter(|_| self.unanchored.is_uncovered(binding.accepted));
+        if let Some(refusal) = down.cloned().or(unanchored) {
             return Err(refusal.of_request(accepted.request_id.as_str()));
         }
         let command = command_of(&accepted)?;

@@ -13,6 +13,7 @@ impl Writer {
         policy: u64,
     ) -> Result<Allocated, Refusal> {
         self.writable()?;
+        self.unanchored.has_begun()?;
         if let Some(scope) = self.state.freeze_over(&allocation.watcher, &allocation.key) {
             return Err(frozen_refusal(scope));
         }

@@ -19,6 +19,7 @@ impl Writer {
     }
 
     fn try_install(&mut self, policy: PolicyEntry, keys: Vec<KeyEntry>) -> Result<(), Refusal> {
+        self.unanchored.has_begun()?;
         let parsed = Policy::parse(&policy.document).map_err(|mistakes| malformed(mistakes.to_string()))?;
         self.may_follow(&parsed)?;
         let mut counted = State { policy: Some(Arc::new(parsed)), ..self.state.clone() };
@@ -36,6 +37,7 @@ impl Writer {
         self.commit(draft);
         committed.recv().unwrap_or_else(|_| Err(Refusal::log_unavailable("the commit was lost")))?;
         self.state.counted(counted.usage);
+        self.unanchored.must_reach(self.state.size);
         if let Some(policy) = &self.state.policy {
             *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(policy);
         }

@@ -79,7 +79,8 @@ impl Writer {
 
     pub(super) fn unfreeze(&mut self, draft: &mut Draft, what: Scope, by: String, reason: String, reply: Reply<()>) {
         let result = if self.state.frozen.contains(&what) {
-            self.push(draft, Body::Unfrozen(Unfrozen { what, by, reason })).map(|_| ())
+            let unfrozen = Body::Unfrozen(Unfrozen { what, by, reason });
+            self.unanchored.has_begun().and_then(|()| self.push(draft, unfrozen).map(|_| ()))
         } else {
             Ok(())
         };

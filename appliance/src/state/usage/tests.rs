@@ -6,7 +6,15 @@ use super::*;
 
 fn usage(window_ms: u64, max: u64) -> Usage {
     let max = Amount::from_units(max);
-    Usage { limits: vec![LimitUsage { window_ms, max, scopes: HashMap::new(), tidy_at: FEW }] }
+    Usage {
+        limits: vec![LimitUsage {
+            window_ms,
+            max,
+            scopes: HashMap::new(),
+            everywhere: Window::default(),
+            tidy_at: FEW,
+        }],
+    }
 }
 
 fn charge(amount: u64) -> Vec<Charge> {
@@ -50,6 +58,22 @@ proptest! {
 fn more_than_the_limit_can_never_fit() {
     let spent = usage(1_000, 10).check(&charge(11), 0).unwrap_err();
     assert_eq!(spent, Spent { limit: 0, remaining: Amount::from_units(10), frees_at: None });
+}
+
+#[test]
+fn what_counts_everywhere_counts_in_scopes_never_seen_and_leaves_with_its_window() {
+    let mut usage = usage(1_000, 100);
+    usage.charge(&charge(50), 0);
+    usage.charge_everywhere(5, 500);
+    usage.charge_everywhere(5, 600);
+    for (scope, used) in [("", 60), ("never seen", 10)] {
+        assert_eq!(usage.used(0, scope, 700).0, Amount::from_units(used), "{scope}");
+        let rest = vec![Charge { limit: 0, scope: scope.to_owned(), amount: Amount::from_units(101 - used) }];
+        let spent = usage.check(&rest, 700).unwrap_err();
+        assert_eq!(spent.remaining, Amount::from_units(100 - used), "{scope}");
+        assert!(usage.check(&rest, spent.frees_at.unwrap()).is_ok(), "{scope}");
+    }
+    assert_eq!(usage.used(0, "never seen", 1_604).0, Amount::ZERO);
 }
 
 #[test]

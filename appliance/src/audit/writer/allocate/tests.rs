@@ -77,8 +77,12 @@ async fn addresses_of_the_policy_before_are_not_recorded_under_the_next() {
         profile: "development".to_owned(),
     };
     audit::create(&state, FirstEntries { genesis, policy, keys: vec![key] }).unwrap();
-    let facts = BootFacts { program_sha256: String::new(), config_sha256: String::new(), tokens: Vec::new() };
+    let (anchored, unanchored_percent) = (false, None);
+    let (program_sha256, config_sha256, tokens) = (String::new(), String::new(), Vec::new());
+    let facts = BootFacts { program_sha256, config_sha256, tokens, anchored, unanchored_percent };
     let log = audit::open(&state).unwrap().start(&state, facts, Arc::new(Metrics::default())).unwrap();
+
+    log.anchored(Ok(log.log().tip().size)).await;
 
     // The form may change as long as there are no children.
     let (_, next) = entry(&POLICY.replace("version = 1", "version = 2").replace("p2wpkh", "p2pkh"));
