@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
-use appliance_wire::{Accepted, Asked, Body, ProblemCode};
+use appliance_wire::{Accepted, Asked, ProblemCode};
 
 use crate::{
     clock::Moment,
@@ -12,7 +12,7 @@ use crate::{
     evidence::Facts,
     policy::{Policy, PolicyKey},
     refusal::Refusal,
-    state::{Binding, BindingKey, Bindings, Charge, Outcome, Spent, State, charges_of},
+    state::{Binding, BindingKey, Bindings, Bound, Charge, Outcome, Spent, State, charges_of},
 };
 
 mod again;
@@ -79,7 +79,7 @@ fn consider<B: Bindings>(
         return Ok(Decision::Bound(binding));
     }
     let mut accepted = allowed(state, bindings, application, moment)?;
-    accepted.variant = withdrawal::variant(bindings, application, &accepted)?;
+    accepted.variant = withdrawal::variant(state, bindings, application, &accepted)?;
     within_limits(state, &accepted, moment)?;
     withdrawal::references_free(bindings, application, &accepted)?;
     withdrawal::holds_free(bindings, application, &accepted)?;
@@ -134,9 +134,8 @@ fn existing<B: Bindings>(bindings: &B, application: &Application<'_>) -> Result<
     let request_id = application.command.request_id.as_str();
     let key = BindingKey::request(application.watcher, request_id);
     let Some(binding) = bindings.binding(&key).map_err(Stop::Unreadable)? else { return Ok(None) };
-    let entry = bindings.entry(binding.accepted).map_err(Stop::Unreadable)?;
-    let bound = if let Body::Accepted(accepted) = &entry.body { Some(&accepted.content) } else { None };
-    if bound == Some(&application.command.content) {
+    let bound = Bound::read(bindings, binding).map_err(Stop::Unreadable)?;
+    if bound.is_for(&application.command.content, &application.command.request) {
         return Ok(Some(binding));
     }
     let detail = format!(

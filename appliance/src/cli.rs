@@ -12,8 +12,10 @@ mod explain;
 mod freeze;
 mod output;
 mod policy;
+mod recovery;
 mod serve;
 mod status;
+mod token;
 
 use output::Failure;
 
@@ -60,6 +62,9 @@ enum Command {
     /// The audit log.
     #[command(subcommand)]
     Audit(audit::AuditCommand),
+    /// Tokens.
+    #[command(subcommand)]
+    Token(token::TokenCommand),
     /// Runs one token, on behalf of `serve`.
     #[command(hide = true)]
     TokenWorker,
@@ -87,6 +92,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Explain(explain) => explain::run(&config, &explain, json),
         Command::Policy(command) => policy::run(&config, command, json),
         Command::Audit(command) => audit::run(&config, command, json),
+        Command::Token(command) => token::run(&config, command, json),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

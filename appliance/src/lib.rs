@@ -28,6 +28,7 @@ pub mod metrics;
 pub mod operations;
 pub mod policy;
 pub mod principal;
+pub mod recovery;
 pub mod refusal;
 pub mod serve;
 pub mod state;

@@ -134,7 +134,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
     Ok(())
 }
 
-async fn open_log(config: &Arc<Config>) -> Result<Opened, ServeError> {
+pub(crate) async fn open_log(config: &Arc<Config>) -> Result<Opened, ServeError> {
     let directory = config.state_directory.clone();
     let opened = tokio::task::spawn_blocking(move || audit::open(&directory)).await;
     let opened = opened.map_err(|error| ServeError::System(format!("opening the audit log: {error}")))??;
@@ -200,26 +200,27 @@ pub(crate) async fn wait_for_tokens(tokens: &Tokens, config: &Arc<Config>) -> Re
 
 /// The log key is pinned by the genesis; the token must have that one.
 async fn checkpoints(config: &Config, opened: &Opened, tokens: &Tokens) -> Result<Checkpoints, ServeError> {
-    let genesis = opened.state().genesis.as_ref();
-    let genesis = genesis.ok_or_else(|| ServeError::State("the audit log has no genesis".to_owned()))?;
-    let key = LogKey::parse(&genesis.log_key).map_err(|error| ServeError::State(error.to_string()))?;
+    let home = opened.state().log_home.as_ref();
+    let home = home.ok_or_else(|| ServeError::State("the audit log has no genesis".to_owned()))?;
+    let key = LogKey::parse(&home.log_key).map_err(|error| ServeError::State(error.to_string()))?;
     let label = reserved(LOG_KEY).map_err(ServeError::State)?;
-    let token = tokens.token(&genesis.token).ok_or_else(|| {
-        ServeError::OtherToken(format!("the log key is in token {}, which is not configured", genesis.token))
+    let token = tokens.token(&home.token).ok_or_else(|| {
+        ServeError::OtherToken(format!("the log key is in token {}, which is not configured", home.token))
     })?;
     if token.info().is_some() {
-        let found = tokens.public_key(&genesis.token, &label).await;
+        let found = tokens.public_key(&home.token, &label).await;
         let same = matches!(&found, Ok(PublicKey::Ed25519(found)) if found.as_bytes() == key.public());
         if !same {
             let found = found.map_or_else(|reason| reason, |found| found.to_string());
             return Err(ServeError::OtherToken(format!(
-                "token {} is not the one this audit log was made with: its log key is {found}, the genesis pins {}",
-                genesis.token,
+                "token {} is not the one this audit log was made with: its log key is {found}, the log pins {}. Bring the \
+                 right token; where it is lost for ever, `chancery token replace`",
+                home.token,
                 hex::encode(key.public())
             )));
         }
     }
-    Checkpoints::open(&config.state_directory, key, genesis.token.clone(), opened.log()).map_err(ServeError::State)
+    Checkpoints::open(&config.state_directory, key, home.token.clone(), opened.log()).map_err(ServeError::State)
 }
 
 async fn bind_https(config: &Config) -> Result<Https, ServeError> {

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use appliance_wire::{Body, Entry, Genesis, KeyEntry, Scope};
+use appliance_wire::{Body, Entry, Genesis, KeyEntry, Recovered, RecoveredRequest, Scope, TokenEvent};
 use hsm_types::KeyLabel;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,7 @@ use crate::{clock::LastBoot, policy::Policy};
 mod accounts;
 mod addresses;
 mod bindings;
+mod bound;
 mod charges;
 mod snapshot;
 mod usage;
@@ -23,7 +24,8 @@ mod variant;
 pub use accounts::{Account, Accounts};
 pub use addresses::{Addresses, MOST_CHILDREN, address_of};
 pub use bindings::{Binding, BindingKey, Bindings, Outcome, bindings_of, withdrawal_of};
-pub use charges::{Charge, Counted, charges_of};
+pub use bound::{Bound, are_of};
+pub use charges::{Charge, Counted, charges_of, percent_everywhere};
 pub use snapshot::BadSnapshot;
 pub use usage::{Spent, Usage};
 pub use variant::charged;
@@ -36,6 +38,8 @@ pub struct State {
     pub size: u64,
     /// Entry 0.
     pub genesis: Option<Genesis>,
+    /// Which token signs the log and holds its anchor.
+    pub log_home: Option<LogHome>,
     /// The policy in force.
     pub policy: Option<Arc<Policy>>,
     /// Every key ever bound.
@@ -52,6 +56,8 @@ pub struct State {
     pub accounts: Accounts,
     /// Whether the token holds an anchor of this log.
     pub anchored: bool,
+    /// Where the log went on from an older copy: of what was accepted before, variants may be lost.
+    pub recovered_at: Option<u64>,
     /// The last start.
     pub last_boot: Option<LastBoot>,
     /// Service time of the last entry.
@@ -60,6 +66,15 @@ pub struct State {
     pub time: Option<Timestamp>,
     /// Whether a policy came in and its limits have not been counted yet ([`State::recount`]).
     pub uncounted: bool,
+}
+
+/// Where the log key is.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct LogHome {
+    /// The token, as the config names it.
+    pub token: String,
+    /// The C2SP verifier key.
+    pub log_key: String,
 }
 
 /// What one more attempt at an acceptance asks of a token.
@@ -154,7 +169,10 @@ impl State {
 
     fn apply_body(&mut self, entry: &Entry) -> Result<(), BadEntry> {
         match &entry.body {
-            Body::Genesis(genesis) if entry.index == 0 => self.genesis = Some(genesis.clone()),
+            Body::Genesis(genesis) if entry.index == 0 => {
+                self.log_home = Some(LogHome { token: genesis.token.clone(), log_key: genesis.log_key.clone() });
+                self.genesis = Some(genesis.clone());
+            }
             Body::Genesis(_) => return Err(BadEntry::Content("a genesis is entry 0".into())),
             Body::Boot(boot) => {
                 if boot.unanchored_percent.is_some_and(|percent| !(1..=100).contains(&percent)) {
@@ -167,9 +185,6 @@ impl State {
                     wall_offset: boot.wall_offset,
                 });
                 self.anchored |= boot.anchored;
-                if let Some(percent) = boot.unanchored_percent.filter(|_| !self.uncounted) {
-                    self.usage.charge_everywhere(percent, entry.elapsed);
-                }
             }
             Body::Policy(policy) => {
                 let parsed = Policy::parse(&policy.document)
@@ -203,7 +218,16 @@ impl State {
                     self.accounts.allow(&unfinished.key, unfinished.signatures);
                 }
             }
-            Body::Token(token) => self.accounts.record(token).map_err(BadEntry::Content)?,
+            Body::Token(token) => match &token.event {
+                TokenEvent::DeviceLog(log) => {
+                    self.accounts.record(&token.serial, log).map_err(BadEntry::Content)?;
+                }
+                TokenEvent::HoldsLog(home) => {
+                    self.log_home = Some(LogHome { token: token.token.clone(), log_key: home.log_key.clone() });
+                }
+            },
+            Body::Recovered(Recovered::Log(_)) => self.recovered_at = Some(entry.index),
+            Body::Recovered(Recovered::Request(request)) => self.bind_again(entry.index, request)?,
             Body::Signed(signed) => self.close(signed.accepted)?,
             Body::Lapsed(lapsed) => self.close(lapsed.accepted)?,
             Body::Frozen(frozen) => {
@@ -218,7 +242,31 @@ impl State {
             Body::Addresses(allocation) => self.addresses.allocate(allocation).map_err(BadEntry::Content)?,
             Body::Denied(_) => {}
         }
+        if let Some(percent) = percent_everywhere(&entry.body).filter(|_| !self.uncounted) {
+            self.usage.charge_everywhere(percent, entry.elapsed);
+        }
         Ok(())
+    }
+
+    /// A request of the log that was lost. What it cost is in what the recovery charges every limit.
+    fn bind_again(&mut self, index: u64, request: &RecoveredRequest) -> Result<(), BadEntry> {
+        let bad = |reason: &str| BadEntry::Content(reason.to_owned());
+        if self.recovered_at.is_none() {
+            return Err(bad("no recovery is under way"));
+        }
+        match (request.acceptance, request.accepted(), request.signed()) {
+            (Some(acceptance), None, Some(_)) if acceptance < index => self.close(acceptance),
+            (Some(acceptance), Some(accepted), signed) if acceptance == index => {
+                let (key, signatures) = (accepted.key.clone(), accepted.items.len() as u64);
+                self.accounts.allow(&key, signatures);
+                if signed.is_none() {
+                    self.open.insert(index, Unfinished { key, signatures });
+                }
+                Ok(())
+            }
+            (None, None, Some(_)) => Ok(()),
+            _ => Err(bad("what is proven is neither an acceptance nor signatures")),
+        }
     }
 
     /// Counts what the log has accepted within the windows of the policy in force, back as far as the longest reaches:
@@ -241,8 +289,8 @@ impl State {
             if let Body::Accepted(accepted) = &entry.body {
                 let charges = charges_of(&policy, accepted).map_err(|reason| RecountError::Entry { index, reason })?;
                 found.push((entry.elapsed, charges, None));
-            } else if let Body::Boot(boot) = &entry.body {
-                found.push((entry.elapsed, Vec::new(), boot.unanchored_percent));
+            } else if let Some(percent) = percent_everywhere(&entry.body) {
+                found.push((entry.elapsed, Vec::new(), Some(percent)));
             }
         }
         self.usage = Usage::new(&policy);
@@ -259,6 +307,13 @@ impl State {
     pub fn counted(&mut self, usage: Usage) {
         self.usage = usage;
         self.uncounted = false;
+    }
+
+    /// Whether this acceptance is from before the log went on from an older copy, so that later ones of its withdrawal
+    /// may be missing.
+    #[must_use]
+    pub fn may_have_lost_variants(&self, acceptance: &Entry) -> bool {
+        matches!(acceptance.body, Body::Recovered(_)) || self.recovered_at.is_some_and(|at| acceptance.index < at)
     }
 
     /// Adds a key of the log.

@@ -37,6 +37,7 @@ mod power_cut;
 mod problem_codes;
 mod proofs;
 mod rates;
+mod recover;
 mod rollback;
 mod secrets;
 mod several_tokens;
@@ -82,6 +83,7 @@ fn main() -> ExitCode {
         problem_codes::trials(),
         proofs::trials(),
         rates::trials(),
+        recover::trials(),
         rollback::trials(),
         secrets::trials(),
         several_tokens::trials(),

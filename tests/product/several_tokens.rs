@@ -137,8 +137,8 @@ fn other_key() {
     installation.assert_log_verifies();
 }
 
-/// Two tokens of one SoftHSM, each with PINs of its own; the key leaves the one wrapped.
-fn replicated() {
+/// Two tokens of one SoftHSM, each with PINs of its own; key `raw` leaves the first wrapped.
+pub(crate) fn with_second_token() -> Installation {
     let installation = Installation::with_token("softhsm");
     installation.run("chancery-provision", &["init", "--directory", "other", "--development"]);
     let directory = |of: &str| fs::read_dir(installation.path(of)).unwrap().next().unwrap().unwrap().path();
@@ -164,7 +164,15 @@ fn replicated() {
     installation.begin(POLICY);
     let replicate = ["key", "replicate", "raw", "--to", "second", "--so-pin-file", "token/so-pin"];
     installation.run("chancery-provision", &[&replicate[..], &in_main].concat());
+    installation
+}
 
+fn replicated() {
+    let installation = with_second_token();
+    let config = fs::read_to_string(installation.path("chancery.toml")).unwrap();
+    let serial_of_main = config.lines().find(|line| line.starts_with("serial")).unwrap().split('"').nth(1).unwrap();
+    let tokens = fs::read_dir(installation.path("token/objects")).unwrap().map(|token| token.unwrap().path());
+    let ours = tokens.into_iter().find(|path| serial(path) == serial_of_main).unwrap();
     let running = installation.start();
     let watcher = Watcher::new(&installation, &running);
     fs::rename(&ours, installation.path("away")).unwrap();

@@ -1,6 +1,6 @@
 //! Whether an answer is one to this request: nothing of it is given to the caller before.
 
-use appliance_wire::{Body, Entry, Item, ItemSignature, RequestId, RequestStatus, SignatureAnswer, SignatureRequest};
+use appliance_wire::{Entry, Item, ItemSignature, RequestId, RequestStatus, SignatureAnswer, SignatureRequest};
 
 use crate::{Error, known_keys::KnownKeys, signature_check};
 
@@ -64,7 +64,7 @@ fn check_signature(signature: &ItemSignature, item: Option<&Item>, known: &Known
 
 /// Verifies that `entry`, proven to be in the log, is the one an answer with signatures is about.
 pub(crate) fn check_entry(entry: &Entry, answer: &SignatureAnswer) -> Result<(), Error> {
-    let Body::Signed(signed) = &entry.body else {
+    let Some(signed) = entry.body.signed() else {
         return Err(Error::NotVerified { what: format!("entry {} of the receipt holds no signatures", entry.index) });
     };
     let without_der = |signature: &ItemSignature| ItemSignature { der: None, ..signature.clone() };

@@ -1,6 +1,6 @@
 //! What a receipt proves, offline: with the log key alone, without the signer and without the network.
 
-use appliance_wire::{BadCheckpoint, BadReceipt, Body, Checkpoint, Entry, ItemSignature, LogKey, Receipt};
+use appliance_wire::{BadCheckpoint, BadReceipt, Checkpoint, Entry, ItemSignature, LogKey, Receipt};
 use hsm_types::{Algorithm, PublicKey, Verifier};
 
 use crate::{Error, Outcome, signature_check};
@@ -12,7 +12,7 @@ pub struct Proven {
     pub entry: Entry,
     /// The checkpoint that covers it.
     pub checkpoint: Checkpoint,
-    /// For a `signed` entry, each of its signatures.
+    /// For a `signed` entry, or one that binds such a request again, each of its signatures.
     pub signatures: Vec<ProvenSignature>,
 }
 
@@ -34,7 +34,7 @@ pub struct ProvenSignature {
 pub fn verify_receipt(receipt: &Receipt, log_key: &LogKey) -> Result<Proven, Error> {
     let (entry, checkpoint) = receipt.verify(log_key).map_err(Error::Receipt)?;
     let mut signatures = Vec::new();
-    if let Body::Signed(signed) = &entry.body {
+    if let Some(signed) = entry.body.signed() {
         for (position, signature) in signed.signatures.iter().enumerate() {
             let (algorithm, outcome) = verify_named(signature).map_err(|what| Error::NotVerified {
                 what: format!("signature {position} of entry {}: {what}", entry.index),

@@ -65,6 +65,7 @@ const GENERATOR: &str = "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f28
 const DESTINATION: &str = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
 
 mod costs;
+mod recovered;
 mod withdrawals;
 
 /// A log in memory.

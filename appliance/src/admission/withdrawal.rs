@@ -1,16 +1,17 @@
 //! One withdrawal, at most one payment: what a transaction uses up is held for its withdrawal, and a variant of it must
 //! use up something that every variant before it uses up, so that no chain can hold two of them.
 
-use appliance_wire::{Accepted, Body, Decimal, Payment, ProblemCode, TransactionFacts, Variant};
+use appliance_wire::{Accepted, Decimal, Payment, ProblemCode, TransactionFacts, Variant};
 
 use super::{Application, stop::Stop};
 use crate::{
     refusal::Refusal,
-    state::{BindingKey, Bindings, charged, withdrawal_of},
+    state::{BindingKey, Bindings, State, charged, withdrawal_of},
 };
 
 /// The place of a request that replaces another among the variants of its withdrawal; none for a fresh withdrawal.
 pub(super) fn variant<B: Bindings>(
+    state: &State,
     bindings: &B,
     application: &Application<'_>,
     accepted: &Accepted,
@@ -26,6 +27,10 @@ pub(super) fn variant<B: Bindings>(
         Refusal::new(ProblemCode::UnknownRequest, detail)
     })?;
     let replaced = acceptance(bindings, binding.accepted)?;
+    if state.may_have_lost_variants(&bindings.entry(binding.accepted).map_err(Stop::Unreadable)?) {
+        let detail = format!("{name} is from before the log was recovered, and variants of it may be lost");
+        return Err(refused(detail).into());
+    }
     let first_index = withdrawal_of(binding.accepted, &replaced);
     let newest = bindings.binding(&BindingKey::withdrawal(first_index)).map_err(Stop::Unreadable)?;
     let newest = acceptance(bindings, newest.map_or(first_index, |binding| binding.accepted))?;
@@ -41,10 +46,10 @@ pub(super) fn variant<B: Bindings>(
 }
 
 fn acceptance<B: Bindings>(bindings: &B, index: u64) -> Result<Accepted, Stop<B::Error>> {
-    if let Body::Accepted(accepted) = bindings.entry(index).map_err(Stop::Unreadable)?.body {
-        return Ok(accepted);
-    }
-    Err(Refusal::log_unavailable(format!("entry {index} is not the acceptance it is bound as")).into())
+    let entry = bindings.entry(index).map_err(Stop::Unreadable)?;
+    let accepted = entry.body.accepted().cloned();
+    let none = || Refusal::log_unavailable(format!("entry {index} is not the acceptance it is bound as"));
+    Ok(accepted.ok_or_else(none)?)
 }
 
 fn same_family(first: &Accepted, accepted: &Accepted, transaction: &TransactionFacts) -> Result<(), Refusal> {

@@ -6,13 +6,14 @@
 use std::path::Path;
 
 use appliance_wire::{
-    Body, Checkpoint, Entry, LogKey, from_canonical,
+    Checkpoint,
     tree::{Frontier, Hash},
 };
 
 use self::{layout::Bundle, out::Out};
 use super::{
     journal::{Lines, Next},
+    log_keys::log_keys,
     tiles::{TILE_WIDTH, Tiles},
 };
 
@@ -71,10 +72,12 @@ pub struct Exported {
 /// # Errors
 /// [`ExportError`].
 pub fn export(request: &Export<'_>) -> Result<Exported, ExportError> {
-    let log_key = log_key(request.state)?;
-    let checkpoint = newest(request.state, &log_key)?;
-    let before = out::existing(request.out, &log_key)?;
-    let since = request.since.map(|note| Checkpoint::open(note, &log_key)).transpose();
+    let note = newest(request.state)?;
+    let log_keys = log_keys(request.state, &note).map_err(|error| unreadable(request.state, &error))?;
+    let checkpoint = Checkpoint::open_any(&note, &log_keys);
+    let checkpoint = checkpoint.map_err(|error| ExportError::NotValid(format!("its newest checkpoint: {error}")))?;
+    let before = out::existing(request.out, &log_keys)?;
+    let since = request.since.map(|note| Checkpoint::open_any(note, &log_keys)).transpose();
     let since = since.map_err(|error| ExportError::NotValid(format!("--since: {error}")))?;
     for (older, what) in before.iter().map(|older| (older, "the export")).chain(since.iter().map(|s| (s, "--since"))) {
         if older.size() > checkpoint.size() {
@@ -89,7 +92,7 @@ pub fn export(request: &Export<'_>) -> Result<Exported, ExportError> {
     let known: Vec<&Checkpoint> = [Some(&checkpoint), before.as_ref(), since.as_ref()].into_iter().flatten().collect();
     let start = prove(request, &known, begin)?;
     let mut exported = Exported {
-        origin: log_key.origin().to_owned(),
+        origin: log_keys.last().map_or_else(String::new, |key| key.origin().to_owned()),
         entries: checkpoint.size(),
         new_entries: checkpoint.size() - before.as_ref().map_or(begin, Checkpoint::size),
         root: hex::encode(checkpoint.root()),
@@ -240,25 +243,12 @@ impl Writer {
     }
 }
 
-/// The key the log's own genesis names.
-fn log_key(state: &Path) -> Result<LogKey, ExportError> {
-    let mut lines = Lines::open(state).map_err(|error| unreadable(state, &error))?;
-    let not_valid = |why: &dyn std::fmt::Display| ExportError::NotValid(format!("entry 0: {why}"));
-    let Next::Line(bytes) = lines.next().map_err(|error| unreadable(state, &error))? else {
-        return Err(not_valid(&"log.jsonl holds no entry"));
-    };
-    let entry: Entry = from_canonical(bytes).map_err(|error| not_valid(&error))?;
-    let Body::Genesis(genesis) = entry.body else { return Err(not_valid(&"no genesis")) };
-    LogKey::parse(&genesis.log_key).map_err(|error| not_valid(&error))
-}
-
-fn newest(state: &Path, log_key: &LogKey) -> Result<Checkpoint, ExportError> {
+fn newest(state: &Path) -> Result<String, ExportError> {
     let path = state.join(layout::CHECKPOINT);
-    let note = std::fs::read_to_string(&path).map_err(|error| {
+    std::fs::read_to_string(&path).map_err(|error| {
         let no_checkpoint = "an export ends at a signed checkpoint, and a serving appliance signs one";
         ExportError::Failed(format!("{}: {error}: {no_checkpoint}", path.display()))
-    })?;
-    Checkpoint::open(&note, log_key).map_err(|error| ExportError::NotValid(format!("{}: {error}", path.display())))
+    })
 }
 
 fn unreadable(state: &Path, error: &std::io::Error) -> ExportError {

@@ -6,7 +6,7 @@ use std::sync::{
     mpsc::{SyncSender, TrySendError},
 };
 
-use appliance_wire::{Accepted, Addresses, Body, KeyEntry, PolicyEntry, Scope};
+use appliance_wire::{Addresses, KeyEntry, PolicyEntry, Scope};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
@@ -24,7 +24,7 @@ use crate::{
     policy::Policy,
     principal::Principal,
     refusal::Refusal,
-    state::{Binding, BindingKey, Bindings, Outcome, State},
+    state::{Binding, BindingKey, Bindings, Bound, Outcome, State},
 };
 
 /// The handle. Cheap to share.
@@ -85,29 +85,26 @@ impl Audit {
     /// # Errors
     /// `audit-log-unavailable`.
     pub fn look_up(&self, principal: &Principal, command: &SignCommand) -> Result<LookUp, Refusal> {
-        let Some((binding, accepted)) = self.bound(principal.watcher(), command.request_id.as_str())? else {
+        let Some(bound) = self.bound(principal.watcher(), command.request_id.as_str())? else {
             return Ok(LookUp::New);
         };
         // Other content is the writer's business: a conflict is recorded.
-        if accepted.content != command.content || binding.outcome == Outcome::Open {
+        if !bound.is_for(&command.content, &command.request) || bound.binding.outcome == Outcome::Open {
             return Ok(LookUp::Bound);
         }
-        self.standing(&binding).map(LookUp::Answered)
+        self.standing(&bound.binding).map(LookUp::Answered)
     }
 
-    /// What a request id of this watcher is bound to, with its acceptance.
+    /// What a request id of this watcher is bound to.
     ///
     /// # Errors
     /// `audit-log-unavailable`.
-    pub fn bound(&self, watcher: &str, request_id: &str) -> Result<Option<(Binding, Accepted)>, Refusal> {
+    pub fn bound(&self, watcher: &str, request_id: &str) -> Result<Option<Bound>, Refusal> {
         let key = BindingKey::request(watcher, request_id);
         let Some(binding) = self.log.binding(&key).map_err(Refusal::log_unavailable)? else { return Ok(None) };
-        let entry = self.log.entry(binding.accepted).map_err(Refusal::log_unavailable)?;
-        if let Body::Accepted(accepted) = entry.body
-            && accepted.watcher == watcher
-            && accepted.request_id.as_str() == request_id
-        {
-            return Ok(Some((binding, accepted)));
+        let bound = Bound::read(&*self.log, binding).map_err(Refusal::log_unavailable)?;
+        if bound.is_request(watcher, request_id) {
+            return Ok(Some(bound));
         }
         let reason = format!("entry {} is not the acceptance it is bound as", binding.accepted);
         Err(Refusal::log_unavailable(reason))

@@ -132,6 +132,11 @@ pub(super) fn lock(directory: &Path) -> Result<File, LogError> {
     {
         return Err(refused(directory, None, "there is none".to_owned(), CREATE));
     }
+    take_lock(directory)
+}
+
+/// Takes the directory, whatever is in it.
+pub(super) fn take_lock(directory: &Path) -> Result<File, LogError> {
     let path = directory.join("lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
     let file = file.map_err(|error| refused(directory, None, format!("{}: {error}", path.display()), RESTORE))?;

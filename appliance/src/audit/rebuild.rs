@@ -19,6 +19,7 @@ use appliance_wire::{
 use super::{
     anchor::{self, Anchor, AnchorFile},
     export::layout::CHECKPOINT,
+    in_place::InPlace,
     journal::{self, Lines, Next},
     log::{Log, Published, Tip},
     open::{lock, open},
@@ -70,25 +71,16 @@ const PART_ENTRIES: usize = 1_000;
 /// [`RebuildError`].
 pub fn rebuild(directory: &Path, from: RebuildFrom<'_>, progress: &dyn Fn(u64)) -> Result<Rebuilt, RebuildError> {
     let held = lock(directory).map_err(|error| RebuildError::Failed(error.to_string()))?;
-    let building = directory.join(BUILDING);
+    let building = building_in(directory)?;
     let failed = |error: &dyn std::fmt::Display| RebuildError::Failed(format!("{}: {error}", building.display()));
-    if let Err(error) = fs::remove_dir_all(&building)
-        && error.kind() != ErrorKind::NotFound
-    {
-        return Err(failed(&error));
-    }
-    fs::create_dir(&building).map_err(|error| failed(&error))?;
     let built = build(directory, &building, from, progress);
     let rebuilt = built.and_then(|(entries, kept_entries, names)| {
-        let replaced = put_in_place(directory, &building, &names).map_err(|error| failed(&error))?;
+        let in_place = InPlace::put(directory, &building, &names, "before-rebuild").map_err(|error| failed(&error))?;
         drop(held);
         match open(directory) {
-            Ok(_) => {
-                let replaced = replaced.into_iter().filter_map(|replaced| replaced.kept).collect();
-                Ok(Rebuilt { entries, kept_entries, replaced })
-            }
+            Ok(_) => Ok(Rebuilt { entries, kept_entries, replaced: in_place.kept() }),
             Err(error) => {
-                put_back(&replaced).map_err(|error| failed(&error))?;
+                in_place.put_back().map_err(|error| failed(&error))?;
                 Err(RebuildError::NotValid(format!("what came out is refused, and was put back: {}", error.reason)))
             }
         }
@@ -96,6 +88,18 @@ pub fn rebuild(directory: &Path, from: RebuildFrom<'_>, progress: &dyn Fn(u64)) 
     // Whatever is left there is of no use to anybody.
     let _ = fs::remove_dir_all(&building);
     rebuilt
+}
+
+/// An empty directory, on the same disk, for what is being built.
+pub(super) fn building_in(directory: &Path) -> Result<PathBuf, RebuildError> {
+    let building = directory.join(BUILDING);
+    let failed = |error: std::io::Error| RebuildError::Failed(format!("{}: {error}", building.display()));
+    match fs::remove_dir_all(&building) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+        Err(_) | Ok(()) => {}
+    }
+    fs::create_dir(&building).map_err(failed)?;
+    Ok(building)
 }
 
 /// Builds the new copies. Returns entries, those kept from the old log, and the names to be replaced.
@@ -115,17 +119,9 @@ fn build(
         RebuildFrom::Store => {
             let store = Store::open(directory).map_err(damaged)?;
             let mut entries = store.entries();
-            write_log(directory, building, || entries.next().transpose().map_err(damaged))?
+            write_log(Some(directory), building, || entries.next().transpose().map_err(damaged))?
         }
-        RebuildFrom::Mirror(mirror) => {
-            let path = journal::path_in(mirror);
-            let failed = |error| RebuildError::Failed(format!("{}: {error}", path.display()));
-            let mut lines = Lines::of(&path).map_err(failed)?;
-            write_log(directory, building, || match lines.next().map_err(failed)? {
-                Next::Line(bytes) => Ok(Some(bytes.into())),
-                Next::Rest(_) => Ok(None),
-            })?
-        }
+        RebuildFrom::Mirror(mirror) => copy_log(&journal::path_in(mirror), Some(directory), building)?,
     };
     let with_store = !matches!(from, RebuildFrom::Store);
     let known = Known::of(directory)?;
@@ -134,16 +130,31 @@ fn build(
         names.push("store");
     }
     if known.anchor.is_none() {
-        let anchor = AnchorFile::create(building).and_then(|mut anchor| anchor.write(tip.size, &tip.root, tip.bytes));
-        anchor.map_err(|error| RebuildError::Failed(format!("writing an anchor: {error}")))?;
+        anchor_of(building, tip)?;
         names.push("anchor");
     }
     Ok((tip.size, kept, names))
 }
 
+/// Writes a new anchor.
+pub(super) fn anchor_of(building: &Path, tip: Tip) -> Result<(), RebuildError> {
+    let anchor = AnchorFile::create(building).and_then(|mut anchor| anchor.write(tip.size, &tip.root, tip.bytes));
+    anchor.map_err(|error| RebuildError::Failed(format!("writing an anchor: {error}")))
+}
+
+/// Copies the complete lines of a `log.jsonl`, and behind them those of the log in `old`.
+pub(super) fn copy_log(from: &Path, old: Option<&Path>, building: &Path) -> Result<u64, RebuildError> {
+    let failed = |error| RebuildError::Failed(format!("{}: {error}", from.display()));
+    let mut lines = Lines::of(from).map_err(failed)?;
+    write_log(old, building, || match lines.next().map_err(failed)? {
+        Next::Line(bytes) => Ok(Some(bytes.into())),
+        Next::Rest(_) => Ok(None),
+    })
+}
+
 /// Writes the entries of the source as a new log, and behind them those of the old log that go on where they end.
 fn write_log(
-    directory: &Path,
+    old: Option<&Path>,
     building: &Path,
     mut next: impl FnMut() -> Result<Option<Arc<[u8]>>, RebuildError>,
 ) -> Result<u64, RebuildError> {
@@ -156,7 +167,7 @@ fn write_log(
         put(&entry).map_err(failed)?;
         size += 1;
     }
-    if let Ok(mut old) = Lines::open(directory) {
+    if let Some(Ok(mut old)) = old.map(Lines::open) {
         // Where the old log is damaged, its lines need not be counted right: an entry says its index itself.
         while let Ok(Next::Line(bytes)) = old.next() {
             if from_canonical::<Entry>(bytes).is_ok_and(|entry| entry.index == size + kept) {
@@ -171,7 +182,8 @@ fn write_log(
 }
 
 /// How far the log went, as it was written down outside of it.
-struct Known {
+#[derive(Default)]
+pub(super) struct Known {
     anchor: Option<Anchor>,
     note: Option<String>,
 }
@@ -195,7 +207,12 @@ impl Known {
     }
 
     /// Reads `log.jsonl` of `source` whole, makes a store of it in `building`, and compares.
-    fn read_back(&self, source: &Path, building: Option<&Path>, progress: &dyn Fn(u64)) -> Result<Tip, RebuildError> {
+    pub(super) fn read_back(
+        &self,
+        source: &Path,
+        building: Option<&Path>,
+        progress: &dyn Fn(u64),
+    ) -> Result<Tip, RebuildError> {
         let damaged = |error: Unreadable| RebuildError::Failed(error.to_string());
         let store = building.map(Store::create).transpose().map_err(damaged)?;
         let store = store.map(|store| Log::new(store, Tip::default(), Tiles::default()));
@@ -242,8 +259,7 @@ impl Known {
         }
         let Some(note) = &self.note else { return Ok(()) };
         let no_key = || RebuildError::NotValid("there is no genesis with a log key".to_owned());
-        let log_key =
-            state.genesis.as_ref().and_then(|genesis| LogKey::parse(&genesis.log_key).ok()).ok_or_else(no_key)?;
+        let log_key = state.log_home.as_ref().and_then(|home| LogKey::parse(&home.log_key).ok()).ok_or_else(no_key)?;
         let checkpoint = Checkpoint::open(note, &log_key).map_err(|error| RebuildError::NotValid(error.to_string()))?;
         if roots.get(&checkpoint.size()) != Some(checkpoint.root()) {
             return Err(other("the checkpoint", checkpoint.size()));
@@ -256,40 +272,4 @@ fn put(store: Option<&Log>, part: Published) -> Result<(), Unreadable> {
     let Some(store) = store else { return Ok(()) };
     store.publish(part);
     store.follow().map(|_| ())
-}
-
-/// What was replaced, and where it is kept.
-struct Replaced {
-    place: PathBuf,
-    kept: Option<PathBuf>,
-}
-
-fn put_in_place(directory: &Path, building: &Path, names: &[&str]) -> std::io::Result<Vec<Replaced>> {
-    let mut replaced = Vec::new();
-    for name in names {
-        let place = directory.join(name);
-        let mut free = (1..).map(|number: u32| directory.join(format!("{name}.before-rebuild-{number}")));
-        let kept = free.find(|kept| !kept.exists()).filter(|_| place.exists());
-        if let Some(kept) = &kept {
-            fs::rename(&place, kept)?;
-        }
-        fs::rename(building.join(name), &place)?;
-        replaced.push(Replaced { place, kept });
-    }
-    fs::File::open(directory)?.sync_all()?;
-    Ok(replaced)
-}
-
-fn put_back(replaced: &[Replaced]) -> std::io::Result<()> {
-    for Replaced { place, kept } in replaced {
-        if place.is_dir() {
-            fs::remove_dir_all(place)?;
-        } else {
-            fs::remove_file(place)?;
-        }
-        if let Some(kept) = kept {
-            fs::rename(kept, place)?;
-        }
-    }
-    Ok(())
 }

@@ -14,7 +14,7 @@ use crate::{
     clock::Moment,
     evidence::Facts,
     policy::Policy,
-    state::{State, Usage, bindings_of},
+    state::{State, Usage, bindings_of, percent_everywhere},
 };
 
 /// What a replay came to.
@@ -88,18 +88,19 @@ impl Replayer {
             Body::Addresses(allocation) => self.state.addresses.allocate(allocation)?,
             Body::Accepted(accepted) => self.accepted(entry, accepted)?,
             Body::Denied(denied) => self.denied(entry, denied)?,
-            Body::Boot(boot) => {
-                let percent = boot.unanchored_percent.unwrap_or_default();
-                self.state.usage.charge_everywhere(percent, entry.elapsed);
-            }
-            Body::Genesis(_)
+            Body::Boot(_)
+            | Body::Genesis(_)
             | Body::Policy(_)
             | Body::Signed(_)
             | Body::Failed(_)
             | Body::Lapsed(_)
             | Body::Frozen(_)
             | Body::Token(_)
-            | Body::Unfrozen(_) => {}
+            | Body::Unfrozen(_)
+            | Body::Recovered(_) => {}
+        }
+        if let Some(percent) = percent_everywhere(&entry.body) {
+            self.state.usage.charge_everywhere(percent, entry.elapsed);
         }
         self.past.bindings.extend(bindings_of(entry));
         Ok(())

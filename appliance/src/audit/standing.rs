@@ -1,6 +1,6 @@
 //! What a bound request has come to, and the bytes a signed one answers.
 
-use appliance_wire::{Body, ItemSignature, RequestStatus, SignatureAnswer, Signed};
+use appliance_wire::{ItemSignature, RequestStatus, SignatureAnswer, Signed};
 use bytes::Bytes;
 use tokio::sync::watch;
 
@@ -66,10 +66,11 @@ pub(super) fn standing<B: Bindings<Error = Unreadable>>(log: &B, binding: &Bindi
         Outcome::Open | Outcome::Child(_) => Ok(Standing::Accepted(binding.accepted)),
         Outcome::Lapsed(index) => Ok(Standing::Lapsed(index)),
         Outcome::Signed(index) => {
-            let Body::Signed(signed) = log.entry(index)?.body else {
-                return Err(Unreadable::new(format!("entry {index} is not the signatures it is bound as")));
-            };
-            stored_answer(index, &signed).map(Standing::Signed)
+            let body = log.entry(index)?.body;
+            let signed = body.signed();
+            let signed =
+                signed.ok_or_else(|| Unreadable::new(format!("entry {index} is not the signatures it is bound as")))?;
+            stored_answer(index, signed).map(Standing::Signed)
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use appliance_wire::{Body, tree::Hash};
+use appliance_wire::{Body, TokenEvent, tree::Hash};
 use sha2::{Digest, Sha256};
 
 use super::log::{Log, Tip};
@@ -72,7 +72,7 @@ pub enum NotAnchored {
     /// There is no anchor, and there was one.
     #[error(
         "the audit log says that token {token} holds its anchor, and there is none: another token, or somebody deleted \
-         the anchor. Bring the right token, or the newest copy of it"
+         the anchor. Bring the right token, or the newest copy of it; where it is lost for ever, `chancery token replace`"
     )]
     Missing {
         /// The token.
@@ -90,7 +90,7 @@ pub enum NotAnchored {
     /// The log is shorter than it says.
     #[error(
         "a valid but shorter log: the anchor in token {token} was written for {anchored} entries, the audit log has \
-         {found}. Restore the newest copy of the state directory, or its mirror"
+         {found}. Restore the newest copy of the state directory, or its mirror; where there is none, `chancery audit recover`"
     )]
     Shorter {
         /// The token.
@@ -167,7 +167,8 @@ fn only_without_token(log: &Log, entries: Range<u64>) -> Result<bool, NotAnchore
         let entry = log.entry(index).map_err(|error| NotAnchored::Log(error.to_string()))?;
         let is_harmless = match &entry.body {
             Body::Boot(boot) => !boot.anchored && boot.unanchored_percent.is_some(),
-            Body::Denied(_) | Body::Frozen(_) | Body::Token(_) => true,
+            Body::Token(token) => matches!(token.event, TokenEvent::DeviceLog(_)),
+            Body::Denied(_) | Body::Frozen(_) => true,
             Body::Genesis(_)
             | Body::Policy(_)
             | Body::Key(_)
@@ -176,7 +177,8 @@ fn only_without_token(log: &Log, entries: Range<u64>) -> Result<bool, NotAnchore
             | Body::Signed(_)
             | Body::Failed(_)
             | Body::Lapsed(_)
-            | Body::Unfrozen(_) => false,
+            | Body::Unfrozen(_)
+            | Body::Recovered(_) => false,
         };
         if !is_harmless {
             return Ok(false);

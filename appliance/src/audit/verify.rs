@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use appliance_wire::{
-    Body, Entry, LogKey, from_canonical,
+    Body, Entry, LogKey, Recovered, from_canonical,
     tree::{Frontier, Hash},
 };
 use hsm_types::{Algorithm, KeyLabel, PublicKey};
 
-use super::{evidence_files::EvidenceFiles, journal::Next};
+use super::{evidence_files::EvidenceFiles, journal::Next, log_keys::log_key_of};
 use crate::{
     state::{State, bindings_of},
     tokens::Family,
@@ -18,6 +18,7 @@ mod decisions;
 mod keys;
 mod notes;
 mod past;
+mod recovered;
 mod source;
 
 use self::{notes::Vouched, source::TileCheck};
@@ -97,6 +98,7 @@ pub fn verify(subject: &Subject<'_>) -> Result<Verification, Finding> {
         tiles,
         past: Past::new(again),
         families: HashMap::new(),
+        log_keys: Vec::new(),
         evidence: EvidenceFiles::of(directory),
         roots: HashMap::new(),
         decisions: 0,
@@ -115,6 +117,8 @@ struct Auditor {
     tiles: Option<TileCheck>,
     past: Past,
     families: HashMap<KeyLabel, Family>,
+    /// Keys that sign checkpoints, oldest first.
+    log_keys: Vec<LogKey>,
     evidence: EvidenceFiles,
     /// Roots at the sizes somebody vouches for.
     roots: HashMap<u64, Hash>,
@@ -204,9 +208,14 @@ impl Auditor {
             | Body::Denied(_)
             | Body::Token(_)
             | Body::Frozen(_)
-            | Body::Unfrozen(_) => {}
+            | Body::Unfrozen(_)
+            | Body::Recovered(Recovered::Log(_)) => {}
+            Body::Recovered(Recovered::Request(request)) => self.check_recovered(entry.index, request)?,
         }
         self.state.apply(entry).map_err(|error| error.to_string())?;
+        if let Some(key) = log_key_of(&entry.body) {
+            self.log_keys.push(LogKey::parse(key).map_err(|error| error.to_string())?);
+        }
         self.past.bindings.extend(bindings_of(entry));
         Ok(())
     }

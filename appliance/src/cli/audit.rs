@@ -1,4 +1,4 @@
-//! `chancery audit ...`: read only, beside a running appliance or without one; but for `rebuild`.
+//! `chancery audit ...`: read only, beside a running appliance or without one; but for `rebuild` and `recover`.
 
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ mod device_keys;
 mod export;
 mod filter;
 mod rebuild;
+mod recover;
 mod show;
 mod tail;
 mod verify;
@@ -30,6 +31,14 @@ pub(super) enum AuditCommand {
     /// Remakes one copy of the log from another, while the appliance is stopped.
     #[command(after_help = "Example: chancery audit rebuild --from log --config chancery.toml")]
     Rebuild(rebuild::Rebuild),
+    /// Goes on from an older copy of the log after a true loss, while the appliance is stopped: what receipts prove is
+    /// bound again, every limit counts as full for one window, and everything is frozen (profile development; elsewhere
+    /// it takes officers).
+    #[command(
+        after_help = "Example: chancery audit recover --from /mnt/backup/state --receipts receipts.json --config \
+                            chancery.toml"
+    )]
+    Recover(recover::Recover),
     /// Shows entries, one a line.
     #[command(after_help = "Example: chancery audit show --watcher btc-watcher --kind denied,failed --time \
                             2026-11-21T00:00:00Z.. --last 20")]
@@ -44,6 +53,7 @@ pub(super) fn run(config: &Path, command: AuditCommand, json: bool) -> Result<()
         AuditCommand::Verify(arguments) => verify::run(config, &arguments, json),
         AuditCommand::Export(arguments) => export::run(config, &arguments, json),
         AuditCommand::Rebuild(arguments) => rebuild::run(config, &arguments, json),
+        AuditCommand::Recover(arguments) => recover::run(config, &arguments, json),
         AuditCommand::Show(arguments) => show::run(config, &arguments, json),
         AuditCommand::Tail(arguments) => tail::run(config, &arguments, json),
     }

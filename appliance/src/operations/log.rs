@@ -1,6 +1,6 @@
 //! The log as a watcher may read it: checkpoints and proofs, and entries of its own requests.
 
-use appliance_wire::{Body, EntryAnswer, ProblemCode, ProofAnswer, tree::Hash};
+use appliance_wire::{Body, EntryAnswer, ProblemCode, ProofAnswer, Recovered, tree::Hash};
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::Operations;
@@ -44,13 +44,15 @@ impl Operations {
             Body::Lapsed(lapsed) => &lapsed.watcher,
             Body::Denied(denied) => &denied.watcher,
             Body::Addresses(addresses) => &addresses.watcher,
+            Body::Recovered(Recovered::Request(request)) => &request.watcher,
             Body::Genesis(_)
             | Body::Boot(_)
             | Body::Policy(_)
             | Body::Key(_)
             | Body::Token(_)
             | Body::Frozen(_)
-            | Body::Unfrozen(_) => return Err(not_found()),
+            | Body::Unfrozen(_)
+            | Body::Recovered(Recovered::Log(_)) => return Err(not_found()),
         };
         if watcher != principal.watcher() {
             return Err(not_found());

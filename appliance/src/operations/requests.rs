@@ -21,16 +21,17 @@ impl Operations {
     /// `unknown-request`, `frozen`.
     pub async fn request(&self, peer: &Peer, request_id: &str) -> Result<SignatureAnswer, Refusal> {
         let principal = self.principal(peer)?;
-        let Some((binding, accepted)) = self.audit.bound(principal.watcher(), request_id)? else {
+        let Some(bound) = self.audit.bound(principal.watcher(), request_id)? else {
             let detail = format!("no request {request_id:?} of this watcher was accepted: put it to have it decided");
             return Err(Refusal::new(ProblemCode::UnknownRequest, detail));
         };
-        self.freezes.check(principal.watcher(), &accepted.key)?;
-        let entry = match binding.outcome {
-            Outcome::Open | Outcome::Child(_) => binding.accepted,
+        let key = bound.key().ok_or_else(|| Refusal::log_unavailable("the entry that binds it names no key"))?;
+        self.freezes.check(principal.watcher(), key)?;
+        let entry = match bound.binding.outcome {
+            Outcome::Open | Outcome::Child(_) => bound.binding.accepted,
             Outcome::Signed(index) | Outcome::Lapsed(index) => index,
         };
-        let mut answer = match self.audit.standing(&binding)? {
+        let mut answer = match self.audit.standing(&bound.binding)? {
             Standing::Signed(stored) => serde_json::from_slice(&stored).map_err(Refusal::log_unavailable)?,
             Standing::Accepted(_) => unsigned(request_id, RequestStatus::Accepted, entry),
             Standing::Lapsed(_) => unsigned(request_id, RequestStatus::Lapsed, entry),

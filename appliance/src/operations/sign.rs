@@ -165,7 +165,7 @@ impl Operations {
     fn still_at_it(&self, peer: &Peer, request_id: &str) -> Result<SignReply, Refusal> {
         let principal = self.principal(peer)?;
         match self.audit.bound(principal.watcher(), request_id)? {
-            Some((binding, _)) => Ok(reply(request_id, self.audit.standing(&binding)?)),
+            Some(bound) => Ok(reply(request_id, self.audit.standing(&bound.binding)?)),
             None => Err(Refusal::log_unavailable("it did not answer within 10 s").of_request(request_id)),
         }
     }

@@ -80,7 +80,7 @@ impl Operations {
     /// What an operator sees at a glance.
     pub async fn status(&self) -> Status {
         let state = self.audit.query(|state, moment| {
-            let log_key = state.genesis.as_ref().map(|genesis| genesis.log_key.clone());
+            let log_key = state.log_home.as_ref().map(|home| home.log_key.clone());
             (log_key, state.open.len(), moment)
         });
         let state = state.await.ok();

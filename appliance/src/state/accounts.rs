@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use appliance_wire::TokenEntry;
+use appliance_wire::DeviceLogRecord;
 use hsm_drivers::{DeviceLogEntry, verify_chain};
 use hsm_types::KeyLabel;
 use serde::{Deserialize, Serialize};
@@ -67,20 +67,19 @@ impl Accounts {
         keys.iter().filter(is_new).map(|(key, id)| (key.clone(), *id)).collect()
     }
 
-    /// Adds what a device says it did.
+    /// Adds what the device with this serial number says it did.
     ///
     /// # Errors
     /// It cannot be read, or a gap is concealed or made up.
-    pub(super) fn record(&mut self, token: &TokenEntry) -> Result<(), String> {
-        let log = &token.device_log;
+    pub(super) fn record(&mut self, serial: &str, log: &DeviceLogRecord) -> Result<(), String> {
         let entries = log.entries.iter().map(|text| read(text)).collect::<Result<Vec<_>, _>>()?;
-        if verify_chain(self.last_of(&token.serial).as_ref(), &entries).is_err() != log.gap {
+        if verify_chain(self.last_of(serial).as_ref(), &entries).is_err() != log.gap {
             let which = if log.gap { "goes on, and it says there is a gap" } else { "has a gap it does not say" };
             return Err(format!("its device log {which}"));
         }
         // What a device did before anything of it was recorded is its past: a ceremony tries the keys it makes.
-        let past = !self.devices.contains_key(&token.serial);
-        let device = self.devices.entry(token.serial.clone()).or_default();
+        let past = !self.devices.contains_key(serial);
+        let device = self.devices.entry(serial.to_owned()).or_default();
         device.keys.extend(log.keys.clone());
         device.last = log.entries.last().cloned().or(device.last.take());
         for (key, id) in &device.keys {

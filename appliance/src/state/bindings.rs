@@ -1,6 +1,6 @@
 //! What request ids, references, inputs and addresses are bound to: for ever, so kept by hash in the store and looked up.
 
-use appliance_wire::{Accepted, Body, Entry};
+use appliance_wire::{Accepted, Body, Entry, Recovered, RecoveredRequest};
 use hsm_types::KeyLabel;
 use sha2::{Digest, Sha256};
 
@@ -145,17 +145,11 @@ pub fn bindings_of(entry: &Entry) -> Vec<(BindingKey, Binding)> {
     match &entry.body {
         Body::Accepted(accepted) => {
             let open = Binding { accepted: entry.index, outcome: Outcome::Open };
-            let request = BindingKey::request(&accepted.watcher, accepted.request_id.as_str());
-            let outputs = accepted.transfer.iter().flat_map(|transfer| &transfer.outputs);
-            let references = outputs.filter_map(|output| output.reference.as_ref());
-            let references = references.map(|name| BindingKey::reference(&accepted.watcher, name.as_str()));
-            let requests = std::iter::once(request).chain(references).map(|key| (key, open));
-            let first = withdrawal_of(entry.index, accepted);
             let newest = accepted.variant.as_ref().map(|variant| (BindingKey::withdrawal(variant.first), open));
-            let holds = accepted.transaction.iter().flat_map(|transaction| &transaction.holds);
-            let held = Binding { accepted: first, outcome: Outcome::Open };
-            requests.chain(newest).chain(holds.map(|hold| (BindingKey::hold(hold), held))).collect()
+            let first = withdrawal_of(entry.index, accepted);
+            acceptance(entry.index, accepted, first).chain(newest).collect()
         }
+        Body::Recovered(Recovered::Request(request)) => recovered(entry.index, request),
         Body::Addresses(allocation) => {
             let outcome = Outcome::Child(family_number(&allocation.key));
             let allocated = Binding { accepted: entry.index, outcome };
@@ -177,6 +171,29 @@ pub fn bindings_of(entry: &Entry) -> Vec<(BindingKey, Binding)> {
         | Body::Denied(_)
         | Body::Token(_)
         | Body::Frozen(_)
-        | Body::Unfrozen(_) => Vec::new(),
+        | Body::Unfrozen(_)
+        | Body::Recovered(Recovered::Log(_)) => Vec::new(),
     }
+}
+
+/// Its id and references, and what its withdrawal holds.
+fn acceptance(index: u64, accepted: &Accepted, first: u64) -> impl Iterator<Item = (BindingKey, Binding)> {
+    let open = Binding { accepted: index, outcome: Outcome::Open };
+    let request = BindingKey::request(&accepted.watcher, accepted.request_id.as_str());
+    let outputs = accepted.transfer.iter().flat_map(|transfer| &transfer.outputs);
+    let references = outputs.filter_map(|output| output.reference.as_ref());
+    let references = references.map(|name| BindingKey::reference(&accepted.watcher, name.as_str()));
+    let requests = std::iter::once(request).chain(references).map(move |key| (key, open));
+    let holds = accepted.transaction.iter().flat_map(|transaction| &transaction.holds);
+    let held = Binding { accepted: first, outcome: Outcome::Open };
+    requests.chain(holds.map(move |hold| (BindingKey::hold(hold), held)))
+}
+
+/// Each is a withdrawal of its own: the indices by which the lost log joined variants mean nothing here.
+fn recovered(index: u64, request: &RecoveredRequest) -> Vec<(BindingKey, Binding)> {
+    let key = BindingKey::request(&request.watcher, request.request_id.as_str());
+    let outcome = if request.signed().is_some() { Outcome::Signed(index) } else { Outcome::Open };
+    let bound = Binding { accepted: request.acceptance.unwrap_or(index), outcome };
+    let of_acceptance = request.accepted().into_iter().flat_map(|accepted| acceptance(index, accepted, index));
+    of_acceptance.chain([(key, bound)]).collect()
 }

@@ -1,6 +1,6 @@
 //! What a request counts for, limit by limit.
 
-use appliance_wire::{Accepted, Amount, Decimal, Fee, Payment};
+use appliance_wire::{Accepted, Amount, Body, Decimal, Fee, Payment, Recovered, TokenEvent};
 use hsm_types::KeyLabel;
 
 use super::variant::increase;
@@ -32,6 +32,16 @@ pub struct Counted<'a> {
     pub fee: Option<&'a Fee>,
     /// Of a variant, by what its fee, and its payments and fee together, exceed what its withdrawal was charged before.
     pub increase: Option<(Amount, Amount)>,
+}
+
+/// What an entry counts against every limit, whatever it is for, in percent of it: as much as may be missing from the log.
+#[must_use]
+pub fn percent_everywhere(body: &Body) -> Option<u8> {
+    if let Body::Boot(boot) = body {
+        return boot.unanchored_percent;
+    }
+    let is_taken_over = matches!(body, Body::Token(token) if matches!(token.event, TokenEvent::HoldsLog(_)));
+    (is_taken_over || matches!(body, Body::Recovered(Recovered::Log(_)))).then_some(100)
 }
 
 /// What an acceptance counts for under `policy`.

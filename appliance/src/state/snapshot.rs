@@ -9,7 +9,7 @@ use appliance_wire::{Amount, Decimal, Genesis, KeyEntry, Scope, sha256_hex};
 use hsm_types::KeyLabel;
 use serde::{Deserialize, Serialize};
 
-use super::{Accounts, Addresses, State, Unfinished, Usage};
+use super::{Accounts, Addresses, LogHome, State, Unfinished, Usage};
 use crate::{clock::LastBoot, policy::Policy};
 
 /// A snapshot that cannot be used; the log is then read from the beginning.
@@ -21,6 +21,8 @@ pub struct BadSnapshot(String);
 struct Document {
     size: u64,
     genesis: Option<Genesis>,
+    #[serde(default)]
+    log_home: Option<LogHome>,
     policy: Option<String>,
     keys: Vec<KeyEntry>,
     #[serde(default)]
@@ -31,6 +33,8 @@ struct Document {
     everywhere: Vec<(usize, u64, String)>,
     #[serde(default)]
     anchored: bool,
+    #[serde(default)]
+    recovered_at: Option<u64>,
     frozen: BTreeSet<Scope>,
     open: BTreeMap<u64, Unfinished>,
     accounts: Accounts,
@@ -52,6 +56,7 @@ impl State {
         let document = Document {
             size: self.size,
             genesis: self.genesis.clone(),
+            log_home: self.log_home.clone(),
             policy: self.policy.as_ref().map(|policy| policy.document.clone()),
             keys: self.keys.values().cloned().collect(),
             allocated: self.addresses.allocations().clone(),
@@ -60,6 +65,7 @@ impl State {
                 .collect(),
             everywhere: everywhere.map(|(limit, bucket, amount)| (limit, bucket, units(amount))).collect(),
             anchored: self.anchored,
+            recovered_at: self.recovered_at,
             frozen: self.frozen.clone(),
             open: self.open.clone(),
             accounts: self.accounts.clone(),
@@ -95,8 +101,11 @@ impl State {
         let keys = document.keys.into_iter().map(|key| (key.name.clone(), key)).collect();
         let mut addresses = Addresses::restore(document.allocated);
         addresses.know(policy.as_ref(), &keys);
+        let first = |genesis: &Genesis| LogHome { token: genesis.token.clone(), log_key: genesis.log_key.clone() };
         Ok(Self {
             size: document.size,
+            // A version before knew of no other.
+            log_home: document.log_home.or_else(|| document.genesis.as_ref().map(first)),
             genesis: document.genesis,
             policy: policy.map(Arc::new),
             keys,
@@ -106,6 +115,7 @@ impl State {
             open: document.open,
             accounts: document.accounts,
             anchored: document.anchored,
+            recovered_at: document.recovered_at,
             last_boot: document.last_boot,
             elapsed: document.elapsed,
             time: document.time,

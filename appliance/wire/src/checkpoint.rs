@@ -177,6 +177,21 @@ impl Checkpoint {
         if signed { Ok(Self { size, root, note: note.to_owned() }) } else { Err(BadCheckpoint::Signature) }
     }
 
+    /// As [`open`](Self::open), under whichever of the keys signed it.
+    ///
+    /// # Errors
+    /// None did: what is wrong under the last of them.
+    pub fn open_any(note: &str, keys: &[LogKey]) -> Result<Self, BadCheckpoint> {
+        let mut last = BadCheckpoint::Form("there is no log key");
+        for key in keys {
+            match Self::open(note, key) {
+                Ok(checkpoint) => return Ok(checkpoint),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
     /// Number of entries.
     #[must_use]
     pub fn size(&self) -> u64 {

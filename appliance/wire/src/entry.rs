@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Decimal, Item, ItemSignature, RequestId, Transfer};
 
+mod recovered;
 mod token;
 
-pub use token::{DeviceLogRecord, TokenEntry};
+pub use recovered::{KnownLog, ProvenEntry, Recovered, RecoveredLog, RecoveredRequest};
+pub use token::{DeviceLogRecord, LogToken, TokenEntry, TokenEvent};
 
 /// One entry; its canonical form (RFC 8785) is a leaf of the tree.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -52,12 +54,14 @@ pub enum Body {
     Lapsed(Lapsed),
     /// A request was refused.
     Denied(Denied),
-    /// What a device wrote into its own log.
+    /// What a token did: what its device wrote into its own log, or that it took the place of another.
     Token(TokenEntry),
     /// A freeze began.
     Frozen(Frozen),
     /// A freeze ended.
     Unfrozen(Unfrozen),
+    /// The log goes on from an older copy.
+    Recovered(Recovered),
 }
 
 /// Entry 0.

@@ -26,8 +26,9 @@ pub use chain::{AddressType, BadDestination, Chain, UnknownAddressType, UnknownC
 pub use checkpoint::{BadCheckpoint, Checkpoint, LogKey, UnsignedCheckpoint};
 pub use entry::{
     Accepted, Addresses, Asked, Body, Boot, BootToken, CallFacts, Change, ChangeTo, Charged, Denied, DeviceLogRecord,
-    Entry, Failed, Fee, Frozen, Genesis, KeyEntry, Lapsed, Payment, PolicyEntry, Scope, Signed, TokenEntry,
-    TransactionFacts, TransactionOutput, Unfrozen, Variant,
+    Entry, Failed, Fee, Frozen, Genesis, KeyEntry, KnownLog, Lapsed, LogToken, Payment, PolicyEntry, ProvenEntry,
+    Recovered, RecoveredLog, RecoveredRequest, Scope, Signed, TokenEntry, TokenEvent, TransactionFacts,
+    TransactionOutput, Unfrozen, Variant,
 };
 pub use explanation::{
     ExplainedAmount, ExplainedHold, ExplainedLimit, ExplainedOutcome, ExplainedPayment, ExplainedRule, Explanation,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Decimal, NotCanonical, canonical, sha256_hex};
 
 /// A request's name, unique per watcher: 1 to 128 of `A-Z a-z 0-9 . _ : -`, beginning with a letter or digit.
-#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(try_from = "String", into = "String")]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String))]
 pub struct RequestId(String);

@@ -59,13 +59,13 @@ const DESTINATIONS: [&str; 2] = [FIRST, SECOND];
 
 /// One request of the game.
 #[derive(Clone, Debug)]
-struct Ask {
-    id: usize,
-    holds: BTreeSet<u8>,
-    outputs: Vec<(usize, u64)>,
-    fee: u64,
-    replaces: Option<usize>,
-    reference: Option<u8>,
+pub(super) struct Ask {
+    pub(super) id: usize,
+    pub(super) holds: BTreeSet<u8>,
+    pub(super) outputs: Vec<(usize, u64)>,
+    pub(super) fee: u64,
+    pub(super) replaces: Option<usize>,
+    pub(super) reference: Option<u8>,
 }
 
 #[derive(Clone, Debug)]
@@ -104,7 +104,7 @@ fn decimal(units: u64) -> Decimal {
 }
 
 impl Ask {
-    fn facts(&self, transfer: Option<appliance_wire::Transfer>) -> Facts {
+    pub(super) fn facts(&self, transfer: Option<appliance_wire::Transfer>) -> Facts {
         let output = |(place, amount): &(usize, u64)| TransactionOutput {
             destination: DESTINATIONS[*place].to_owned(),
             amount: decimal(*amount),
@@ -134,7 +134,7 @@ impl Ask {
         Facts { transfer, transaction: Some(transaction), evidence: None }
     }
 
-    fn command(&self) -> SignCommand {
+    pub(super) fn command(&self) -> SignCommand {
         let digest = format!("{:064x}", 7);
         let mut body = serde_json::json!({
             "items": [{ "key": "vault", "digest": digest }],

@@ -24,12 +24,12 @@ pub(super) struct Out {
 ///
 /// # Errors
 /// Something else is there: another log, or what is no export at all.
-pub(super) fn existing(directory: &Path, log_key: &LogKey) -> Result<Option<Checkpoint>, ExportError> {
+pub(super) fn existing(directory: &Path, log_keys: &[LogKey]) -> Result<Option<Checkpoint>, ExportError> {
     let failed = |error: &dyn std::fmt::Display| ExportError::Failed(format!("{}: {error}", directory.display()));
     match fs::read_to_string(directory.join(CHECKPOINT)) {
         Ok(note) => {
             let other = |error| ExportError::NotValid(format!("{} holds another log: {error}", directory.display()));
-            return Checkpoint::open(&note, log_key).map(Some).map_err(other);
+            return Checkpoint::open_any(&note, log_keys).map(Some).map_err(other);
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(&error)),

@@ -1,6 +1,6 @@
 //! What was made with the keys: each signature under its public key, each address under its derivation.
 
-use appliance_wire::{Accepted, Addresses, Body, ItemSignature, Signed};
+use appliance_wire::{Accepted, Addresses, ItemSignature, Signed};
 use hsm_types::{KeyLabel, KeyPath, RawSignature, ToSign};
 
 use super::Auditor;
@@ -13,13 +13,17 @@ use crate::{
 impl Auditor {
     pub(super) fn check_signatures(&mut self, signed: &Signed) -> Result<(), String> {
         let accepted = self.acceptance(signed.accepted)?;
+        self.check_signatures_of(&accepted, signed)
+    }
+
+    pub(super) fn check_signatures_of(&mut self, accepted: &Accepted, signed: &Signed) -> Result<(), String> {
         if accepted.watcher != signed.watcher || accepted.request_id != signed.request_id {
             return Err(format!("it signs another request than entry {} accepted", signed.accepted));
         }
         if accepted.items.len() != signed.signatures.len() {
             return Err("it has not one signature for each item".to_owned());
         }
-        let command = command_of(&accepted).map_err(|refusal| refusal.problem.detail)?;
+        let command = command_of(accepted).map_err(|refusal| refusal.problem.detail)?;
         let family = self.family(&accepted.key)?;
         for ((item, input), signature) in accepted.items.iter().zip(&command.inputs).zip(&signed.signatures) {
             check_signature(&family, &item.key, input, signature)?;
@@ -45,10 +49,8 @@ impl Auditor {
     }
 
     pub(super) fn acceptance(&self, index: u64) -> Result<Accepted, String> {
-        if let Body::Accepted(accepted) = self.past.entry(index).map_err(|error| error.to_string())?.body {
-            return Ok(accepted);
-        }
-        Err(format!("entry {index} is no acceptance"))
+        let entry = self.past.entry(index).map_err(|error| error.to_string())?;
+        entry.body.accepted().cloned().ok_or_else(|| format!("entry {index} is no acceptance"))
     }
 
     pub(super) fn family(&mut self, key: &KeyLabel) -> Result<Family, String> {
@@ -62,7 +64,12 @@ impl Auditor {
     }
 }
 
-fn check_signature(family: &Family, key: &KeyPath, input: &ToSign, signature: &ItemSignature) -> Result<(), String> {
+pub(super) fn check_signature(
+    family: &Family,
+    key: &KeyPath,
+    input: &ToSign,
+    signature: &ItemSignature,
+) -> Result<(), String> {
     let mut bytes = [0; 64];
     hex::decode_to_slice(&signature.signature, &mut bytes).map_err(|_| "a signature is not 64 bytes")?;
     let (verified, public_key) = family.verify(key.child, input, &RawSignature(bytes))?;

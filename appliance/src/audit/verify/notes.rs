@@ -61,18 +61,21 @@ impl Vouched {
             let reason = format!("the log does not hold the {} entries its anchor was written for", anchor.size);
             return Err(finding(Some(index), reason));
         }
-        let genesis = auditor.state.genesis.as_ref().ok_or_else(|| finding(Some(0), "there is no genesis"))?;
-        let log_key = same_key(&genesis.log_key, known)?;
+        let newest_key = auditor.log_keys.last().ok_or_else(|| finding(Some(0), "there is no genesis"))?;
+        if let Some(known) = known.filter(|known| !auditor.log_keys.contains(known)) {
+            let reason = format!("the log names log key {newest_key}, not the one given ({known})");
+            return Err(finding(Some(0), reason));
+        }
         let mut newest = None;
         for note in &self.notes {
-            newest = newest.max(Some(check_note(auditor, note, &log_key)?));
+            newest = newest.max(Some(check_note(auditor, note)?));
         }
-        Ok((newest, log_key))
+        Ok((newest, newest_key.clone()))
     }
 }
 
 /// The checkpoint of an export, under the known key or the one of its first entry: how far to read is not believed
-/// before that.
+/// before that. One that a later key of the log signed needs that key to be known.
 fn open_first(directory: &Path, note: &str, known: Option<&LogKey>) -> Result<Checkpoint, Finding> {
     let size = note.lines().nth(1).and_then(|size| size.parse().ok()).unwrap_or(0);
     let mut first = Source::Export(Bundles::new(directory, size));
@@ -82,22 +85,13 @@ fn open_first(directory: &Path, note: &str, known: Option<&LogKey>) -> Result<Ch
     let entry: Entry =
         from_canonical(bytes).map_err(|error| finding(Some(0), format!("no canonical entry: {error}")))?;
     let Body::Genesis(genesis) = &entry.body else { return Err(finding(Some(0), "it is no genesis")) };
-    let log_key = same_key(&genesis.log_key, known)?;
-    Checkpoint::open(note, &log_key).map_err(|error| finding(None, error.to_string()))
+    let own = LogKey::parse(&genesis.log_key).map_err(|error| finding(Some(0), error.to_string()))?;
+    let keys: Vec<LogKey> = known.cloned().into_iter().chain([own]).collect();
+    Checkpoint::open_any(note, &keys).map_err(|error| finding(None, error.to_string()))
 }
 
-fn same_key(own: &str, known: Option<&LogKey>) -> Result<LogKey, Finding> {
-    let own = LogKey::parse(own).map_err(|error| finding(Some(0), error.to_string()))?;
-    match known {
-        Some(known) if *known != own => {
-            Err(finding(Some(0), format!("the genesis names log key {own}, not the one given")))
-        }
-        _ => Ok(own),
-    }
-}
-
-fn check_note(auditor: &Auditor, note: &str, log_key: &LogKey) -> Result<u64, Finding> {
-    let checkpoint = Checkpoint::open(note, log_key).map_err(|error| finding(None, error.to_string()))?;
+fn check_note(auditor: &Auditor, note: &str) -> Result<u64, Finding> {
+    let checkpoint = Checkpoint::open_any(note, &auditor.log_keys).map_err(|error| finding(None, error.to_string()))?;
     let size = checkpoint.size();
     match auditor.roots.get(&size) {
         Some(root) if root == checkpoint.root() => Ok(size),

@@ -181,10 +181,8 @@ impl Writer {
     }
 
     fn accepted(&self, draft: &Draft, index: u64) -> Result<Accepted, Unreadable> {
-        if let Body::Accepted(accepted) = draft.over(&self.log).entry(index)?.body {
-            return Ok(accepted);
-        }
-        Err(Unreadable::new(format!("entry {index} is no acceptance")))
+        let accepted = draft.over(&self.log).entry(index)?.body.accepted().cloned();
+        accepted.ok_or_else(|| Unreadable::new(format!("entry {index} is no acceptance")))
     }
 
     /// Records a refusal, unless this watcher has filled the log with them enough.

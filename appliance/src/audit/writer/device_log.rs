@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use appliance_wire::{Body, DeviceLogRecord, Frozen, Scope, TokenEntry};
+use appliance_wire::{Body, DeviceLogRecord, Frozen, Scope, TokenEntry, TokenEvent};
 use hsm_drivers::{BrokenChain, entries_after, verify_chain};
 use hsm_types::KeyLabel;
 
@@ -43,7 +43,10 @@ impl Writer {
             unlogged_boots: page.unlogged_boots,
             unlogged_authentications: page.unlogged_authentications,
         };
-        self.push(draft, Body::Token(TokenEntry { token: token.clone(), serial, device_log }))?;
+        self.push(
+            draft,
+            Body::Token(TokenEntry { token: token.clone(), serial, event: TokenEvent::DeviceLog(device_log) }),
+        )?;
         let frozen = self.freeze_suspects(draft, &format!("the device log of token {token}"), gap)?;
         Ok(RecordedDeviceLog { entries: entries.len() as u64, gap, frozen })
     }

@@ -2,7 +2,10 @@
 
 use std::fmt::Display;
 
-use appliance_wire::{Accepted, Body, Boot, Denied, DeviceLogRecord, Failed, ItemSignature, Signed, TokenEntry};
+use appliance_wire::{
+    Accepted, Body, Boot, Denied, DeviceLogRecord, Failed, ItemSignature, LogToken, Recovered, RecoveredRequest,
+    Signed, TokenEntry, TokenEvent,
+};
 use hsm_drivers::DeviceLogEntry;
 
 use super::device_keys::DeviceKeys;
@@ -47,6 +50,13 @@ pub(super) fn words(body: &Body, devices: &DeviceKeys) -> String {
         Body::Unfrozen(unfrozen) => {
             format!("{} no longer frozen, by {}: {}", unfrozen.what, unfrozen.by, unfrozen.reason)
         }
+        Body::Recovered(Recovered::Log(recovered)) => {
+            let lost = recovered.known.iter().map(|known| format!("{} of {} entries", known.by, known.size));
+            let lost =
+                if recovered.known.is_empty() { "how far it went is not known".to_owned() } else { listed(lost) };
+            format!("RECOVERED by {} from an older copy; lost: {lost}; {}", recovered.by, recovered.reason)
+        }
+        Body::Recovered(Recovered::Request(request)) => recovered_in_words(request),
     }
 }
 
@@ -96,8 +106,26 @@ fn denied_in_words(denied: &Denied) -> String {
     format!("{} {}: {}{rule}: {}", denied.watcher, denied.request_id, denied.code, denied.detail)
 }
 
+fn recovered_in_words(request: &RecoveredRequest) -> String {
+    let of = request.proven.iter().map(|proven| proven.entry.index.to_string());
+    let what = match (request.accepted(), request.signed()) {
+        (_, Some(signed)) => counted(signed.signatures.len(), "signature"),
+        (Some(_), None) | (None, None) => "its acceptance".to_owned(),
+    };
+    format!("{} {}: bound again, {what} proven by the lost entry {}", request.watcher, request.request_id, listed(of))
+}
+
 fn token_in_words(entry: &TokenEntry, devices: &DeviceKeys) -> String {
-    let TokenEntry { token, serial, device_log } = entry;
+    let TokenEntry { token, serial, event } = entry;
+    let device_log = match event {
+        TokenEvent::DeviceLog(device_log) => device_log,
+        TokenEvent::HoldsLog(home) => {
+            let LogToken { log_key, by, reason } = home;
+            return format!(
+                "{token} (serial {serial}) holds the log from here on, by {by}: {reason}; log key {log_key}"
+            );
+        }
+    };
     let DeviceLogRecord { entries, own, unlogged_boots, unlogged_authentications, .. } = device_log;
     let mut parts = vec![format!("{token} (serial {serial}): {} of its own log", counted(entries.len(), "entry"))];
     parts.extend(runs(serial, entries, devices));

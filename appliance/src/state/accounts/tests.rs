@@ -16,7 +16,7 @@ fn key() -> KeyLabel {
 fn accounts() -> Accounts {
     let mut accounts = Accounts::default();
     for serial in [SERIAL, OTHER_SERIAL] {
-        accounts.record(&TokenEntry { serial: serial.to_owned(), ..token(Vec::new(), false) }).unwrap();
+        accounts.record(serial, &token(Vec::new(), false)).unwrap();
     }
     accounts
 }
@@ -53,11 +53,9 @@ impl Signer {
     }
 }
 
-fn token(entries: Vec<String>, gap: bool) -> TokenEntry {
+fn token(entries: Vec<String>, gap: bool) -> DeviceLogRecord {
     let keys = BTreeMap::from([(key(), 7)]);
-    let device_log =
-        DeviceLogRecord { entries, keys, own: BTreeMap::new(), gap, unlogged_boots: 0, unlogged_authentications: 0 };
-    TokenEntry { token: "yubi".to_owned(), serial: SERIAL.to_owned(), device_log }
+    DeviceLogRecord { entries, keys, own: BTreeMap::new(), gap, unlogged_boots: 0, unlogged_authentications: 0 }
 }
 
 fn is_suspect(accounts: &Accounts) -> bool {
@@ -68,11 +66,11 @@ fn is_suspect(accounts: &Accounts) -> bool {
 fn what_was_allowed_is_explained_and_one_more_is_not() {
     let (mut accounts, mut signer) = (accounts(), Signer::new());
     accounts.allow(&key(), 3);
-    accounts.record(&token(signer.sign(2), false)).unwrap();
-    accounts.record(&token(signer.sign(1), false)).unwrap();
+    accounts.record(SERIAL, &token(signer.sign(2), false)).unwrap();
+    accounts.record(SERIAL, &token(signer.sign(1), false)).unwrap();
     assert_eq!(accounts.of(&key()), Account { allowed: 3, made: 3 });
     assert!(!is_suspect(&accounts));
-    accounts.record(&token(signer.sign(1), false)).unwrap();
+    accounts.record(SERIAL, &token(signer.sign(1), false)).unwrap();
     assert!(is_suspect(&accounts), "a fourth signature");
 }
 
@@ -80,29 +78,29 @@ fn what_was_allowed_is_explained_and_one_more_is_not() {
 fn a_gap_makes_every_key_of_the_device_suspect_and_must_be_said() {
     let (mut accounts, mut signer) = (accounts(), Signer::new());
     accounts.allow(&key(), 10);
-    accounts.record(&token(signer.sign(1), false)).unwrap();
+    accounts.record(SERIAL, &token(signer.sign(1), false)).unwrap();
     signer.sign(1);
     let behind_a_gap = signer.sign(1);
-    let error = accounts.clone().record(&token(behind_a_gap.clone(), false)).unwrap_err();
+    let error = accounts.clone().record(SERIAL, &token(behind_a_gap.clone(), false)).unwrap_err();
     assert!(error.contains("gap"), "{error}");
     assert!(!is_suspect(&accounts));
-    accounts.record(&token(behind_a_gap, true)).unwrap();
+    accounts.record(SERIAL, &token(behind_a_gap, true)).unwrap();
     assert!(is_suspect(&accounts));
-    let error = accounts.record(&token(signer.sign(1), true)).unwrap_err();
+    let error = accounts.record(SERIAL, &token(signer.sign(1), true)).unwrap_err();
     assert!(error.contains("goes on"), "none may be made up either: {error}");
 }
 
 #[test]
 fn the_end_of_the_freeze_explains_what_was_made_and_no_more() {
     let (mut accounts, mut signer) = (accounts(), Signer::new());
-    accounts.record(&token(signer.sign(2), false)).unwrap();
+    accounts.record(SERIAL, &token(signer.sign(2), false)).unwrap();
     assert!(is_suspect(&accounts));
     accounts.settle("btc-hot");
     assert!(!is_suspect(&accounts));
     accounts.allow(&key(), 1);
-    accounts.record(&token(signer.sign(1), false)).unwrap();
+    accounts.record(SERIAL, &token(signer.sign(1), false)).unwrap();
     assert!(!is_suspect(&accounts));
-    accounts.record(&token(signer.sign(1), false)).unwrap();
+    accounts.record(SERIAL, &token(signer.sign(1), false)).unwrap();
     assert!(is_suspect(&accounts));
 }
 
@@ -110,11 +108,10 @@ fn the_end_of_the_freeze_explains_what_was_made_and_no_more() {
 fn signatures_of_a_key_in_several_devices_are_added_up() {
     let (mut accounts, mut one, mut other) = (accounts(), Signer::new(), Signer::new());
     accounts.allow(&key(), 2);
-    accounts.record(&token(one.sign(1), false)).unwrap();
-    let elsewhere = |entries| TokenEntry { serial: OTHER_SERIAL.to_owned(), ..token(entries, false) };
-    accounts.record(&elsewhere(other.sign(1))).unwrap();
+    accounts.record(SERIAL, &token(one.sign(1), false)).unwrap();
+    accounts.record(OTHER_SERIAL, &token(other.sign(1), false)).unwrap();
     assert!(!is_suspect(&accounts));
-    accounts.record(&elsewhere(other.sign(1))).unwrap();
+    accounts.record(OTHER_SERIAL, &token(other.sign(1), false)).unwrap();
     assert!(is_suspect(&accounts));
 }
 
@@ -123,7 +120,7 @@ fn only_what_is_new_about_keys_is_said_again() {
     let mut accounts = Accounts::default();
     let keys = BTreeMap::from([(key(), 7)]);
     assert_eq!(accounts.new_keys(SERIAL, &keys), keys);
-    accounts.record(&token(Signer::new().sign(1), false)).unwrap();
+    accounts.record(SERIAL, &token(Signer::new().sign(1), false)).unwrap();
     assert!(accounts.new_keys(SERIAL, &keys).is_empty());
     let moved = BTreeMap::from([(key(), 8)]);
     assert_eq!(accounts.new_keys(SERIAL, &moved), moved);
@@ -133,7 +130,7 @@ fn only_what_is_new_about_keys_is_said_again() {
 #[test]
 fn what_is_no_entry_of_a_device_is_refused() {
     for text in ["", "00", "zz", &"00".repeat(33)] {
-        let error = Accounts::default().record(&token(vec![text.to_owned()], false)).unwrap_err();
+        let error = Accounts::default().record(SERIAL, &token(vec![text.to_owned()], false)).unwrap_err();
         assert!(error.contains("no entry of a device log"), "{error}");
     }
 }
@@ -141,8 +138,8 @@ fn what_is_no_entry_of_a_device_is_refused() {
 #[test]
 fn what_a_device_did_before_it_was_known_is_its_past() {
     let (mut accounts, mut signer) = (Accounts::default(), Signer::new());
-    accounts.record(&token(signer.sign(3), false)).unwrap();
+    accounts.record(SERIAL, &token(signer.sign(3), false)).unwrap();
     assert_eq!(accounts.of(&key()), Account::default());
-    accounts.record(&token(signer.sign(1), false)).unwrap();
+    accounts.record(SERIAL, &token(signer.sign(1), false)).unwrap();
     assert!(is_suspect(&accounts));
 }

@@ -12,8 +12,31 @@ pub struct TokenEntry {
     pub token: String,
     /// Its serial number.
     pub serial: String,
-    /// What it wrote down by itself since the entry before.
-    pub device_log: DeviceLogRecord,
+    /// What it did.
+    #[serde(flatten)]
+    pub event: TokenEvent,
+}
+
+/// What a token did.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenEvent {
+    /// It wrote down by itself, since the entry before.
+    DeviceLog(DeviceLogRecord),
+    /// From here on it signs the log's checkpoints and holds its anchor; every limit counts as full for one window,
+    /// because nothing tells any more how far the log went.
+    HoldsLog(LogToken),
+}
+
+/// Where the log key is.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct LogToken {
+    /// The C2SP verifier key of the log.
+    pub log_key: String,
+    /// Who brought it in.
+    pub by: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// A part of a device's own log. It may forget this part only once this entry is durable.

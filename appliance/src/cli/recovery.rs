@@ -1,0 +1,25 @@
+//! How the commands end that change a log while nothing serves.
+
+use super::{Failure, serve::runtime};
+use crate::{audit::RebuildError, error_chain::chain, recovery::RecoveryError};
+
+/// Runs what opens tokens; nothing of theirs is left behind.
+pub(super) fn run_to_end<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = runtime()?;
+    let done = runtime.block_on(work);
+    runtime.shutdown_background();
+    Ok(done)
+}
+
+/// Exit status 3 where a copy is not valid, 78 where a restart cannot mend it.
+pub(super) fn failure(error: &RecoveryError) -> Failure {
+    let message = chain(error);
+    match error {
+        RecoveryError::Copy(RebuildError::NotValid(_)) => Failure::not_valid(message),
+        RecoveryError::Serve(serve) if serve.is_final() => Failure::fatal(message),
+        RecoveryError::Serve(_)
+        | RecoveryError::Copy(RebuildError::Failed(_))
+        | RecoveryError::Refused(_)
+        | RecoveryError::Unanchored { .. } => Failure::failed(message),
+    }
+}
