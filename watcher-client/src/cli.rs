@@ -9,7 +9,7 @@ use std::{
 use clap::Parser;
 
 use crate::{Client, Config, Options};
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, Witness, WitnessCommand};
 use failure::Failure;
 
 mod addresses;
@@ -23,6 +23,7 @@ mod sign_transaction;
 mod status;
 mod table;
 mod verify;
+mod witness;
 
 /// What a command has to say: text for people, JSON for machines.
 struct Shown {
@@ -80,6 +81,10 @@ fn execute(arguments: Arguments) -> Result<Shown, Failure> {
     if let Command::Verify(verify) = &arguments.command {
         return verify::run(verify, &arguments.config);
     }
+    if let Command::Witness(Witness { command: Some(WitnessCommand::Key { name, out }), .. }) = &arguments.command {
+        return witness::make_key(name, out);
+    }
+    let json = arguments.json;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -107,6 +112,7 @@ fn execute(arguments: Arguments) -> Result<Shown, Failure> {
             Command::Limits => read::limits(&client, bars).await,
             Command::Freeze { reason } => read::freeze(&client, reason).await,
             Command::Verify(verify) => verify::run(verify, &arguments.config),
+            Command::Witness(witness) => witness::run(witness, &config, client, json).await,
         }
     });
     if on_terminal {

@@ -9,6 +9,9 @@ use appliance_wire::LogKey;
 use reqwest::Url;
 
 mod file;
+mod witness;
+
+pub use witness::{OtherWitness, WitnessConfig};
 
 /// A checked `watcher.toml`. Paths are absolute or as seen from the current directory.
 #[derive(Clone, Debug)]
@@ -25,6 +28,8 @@ pub struct Config {
     pub state_directory: PathBuf,
     /// Keys that may have signed a checkpoint. All of them sign the same log: a replaced token brings a new key.
     pub log_keys: Vec<LogKey>,
+    /// What it is as a witness of the log, where it is one.
+    pub witness: Option<WitnessConfig>,
 }
 
 /// A `watcher.toml`, or a file it names, that cannot be used: every problem at once.
@@ -99,8 +104,9 @@ impl Config {
                     .to_owned(),
             );
         }
+        let witness = parsed.witness.map(|section| witness::check(section, folder, &ca, &mut problems));
         let state_directory = folder.join(parsed.state_directory);
-        let config = Self { url, ca, certificate, private_key, state_directory, log_keys };
+        let config = Self { url, ca, certificate, private_key, state_directory, log_keys, witness };
         if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
 }

@@ -1,10 +1,10 @@
 //! What can go wrong, by whose fault it is and what may be done next.
 
-use std::{io, path::PathBuf};
+use std::{io, net::SocketAddr, path::PathBuf};
 
 use appliance_wire::{BadCheckpoint, BadReceipt, Problem, Retry, transaction::BadEvidence};
 
-use crate::{ConfigError, TransportError};
+use crate::{ConfigError, ForkFile, TransportError};
 
 /// Why a call gave no result.
 #[derive(Debug, thiserror::Error)]
@@ -79,9 +79,9 @@ pub enum Error {
     /// The log shown now is not the one shown before.
     #[error(
         "ALARM: the signer's audit log is inconsistent: {why}. It was rolled back, replaced or shown differently to \
-         different watchers. Stop sending requests, keep {} and {} as evidence, and have \
+         different watchers. Stop sending requests, keep {} and {} as evidence{}, and have \
          the log examined with `chancery audit verify --since`; only when it is explained, remove them to start afresh",
-        remembered.display(), conflict.display()
+        remembered.display(), conflict.display(), describe_fork(fork.as_ref())
     )]
     Inconsistent {
         /// What contradicts what.
@@ -90,6 +90,48 @@ pub enum Error {
         remembered: PathBuf,
         /// The note that contradicts it.
         conflict: PathBuf,
+        /// Both, with the signer's proof, for others to judge; none where it could not be written.
+        fork: Option<ForkFile>,
+    },
+    /// A checkpoint that another watcher submitted is of another history than the one cosigned here.
+    #[error(
+        "ALARM: the signer's audit log has two histories: {why}. It is shown differently to different watchers. Stop \
+         sending requests{}, and have the log examined; only when it is explained, remove the file to cosign again",
+        describe_fork(Some(file))
+    )]
+    Forked {
+        /// What contradicts what.
+        why: String,
+        /// Both checkpoints.
+        file: ForkFile,
+    },
+    /// A fork was found, and the watcher is not frozen.
+    #[error(
+        "{alarm}. And this watcher could NOT be frozen at the signer: run `chancery-watcher freeze` again and again"
+    )]
+    NotFrozen {
+        /// The fork.
+        alarm: String,
+        /// Why not.
+        source: Box<Error>,
+    },
+    /// A fork was found before: nothing is cosigned any more.
+    #[error(
+        "nothing is cosigned: {} shows a fork of the signer's audit log. Check it with `chancery-watcher verify --fork`, \
+         keep a copy, and have the log examined; only when it is explained, remove the file to cosign again",
+        .0.display()
+    )]
+    ForkKnown(PathBuf),
+    /// Two processes with one witness key could cosign two histories.
+    #[error("another process is the witness of this state directory ({} is locked); stop it first", .0.display())]
+    WitnessRunning(PathBuf),
+    /// The witness's address cannot be listened on.
+    #[error("listening on {address}")]
+    Listen {
+        /// `witness.listen`.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
     },
     /// A checkpoint is not one of the log keys'.
     #[error(
@@ -135,6 +177,17 @@ impl Error {
     #[must_use]
     pub fn problem(&self) -> Option<&Problem> {
         if let Self::Refused(problem) = self { Some(problem) } else { None }
+    }
+}
+
+/// What the file is good for.
+fn describe_fork(fork: Option<&ForkFile>) -> String {
+    match fork {
+        Some(ForkFile { path, proven: true }) => {
+            format!(", with {}, which proves it to anyone (`chancery-watcher verify --fork`)", path.display())
+        }
+        Some(ForkFile { path, proven: false }) => format!(", with {}, which alone proves nothing yet", path.display()),
+        None => String::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use appliance_wire::{
     tree::{Hash, verify_consistency},
 };
 
-use crate::{Error, state_directory::StateDirectory};
+use crate::{Error, fork_files::ForkFiles, state_directory::StateDirectory};
 
 const FILE: &str = "checkpoint";
 const CONFLICT: &str = "checkpoint.conflict";
@@ -17,6 +17,7 @@ const CONFLICT: &str = "checkpoint.conflict";
 pub(crate) struct LastCheckpoint {
     directory: StateDirectory,
     log_keys: Vec<LogKey>,
+    forks: ForkFiles,
 }
 
 /// How a checkpoint stands to the one remembered.
@@ -37,7 +38,8 @@ pub enum Standing {
 
 impl LastCheckpoint {
     pub(crate) fn new(directory: StateDirectory, log_keys: Vec<LogKey>) -> Self {
-        Self { directory, log_keys }
+        let forks = ForkFiles::new(&directory, log_keys.clone());
+        Self { directory, log_keys, forks }
     }
 
     /// The remembered checkpoint, its signature verified again. A damaged file is an error, never "nothing yet".
@@ -57,7 +59,8 @@ impl LastCheckpoint {
     /// Verifies `note`, and that it is of the log remembered; remembers the larger one.
     ///
     /// `at_least` is the size the log certainly had when the note was asked for: a smaller one is a rollback. `prove`
-    /// fetches the consistency proof between two sizes.
+    /// fetches the consistency proof between two checkpoints, the smaller one first; one that shows that there is none
+    /// begins with the subtree it starts from, as [`appliance_wire::Fork::proof`] does.
     pub(crate) async fn accept<P, F>(
         &self,
         note: &str,
@@ -65,13 +68,13 @@ impl LastCheckpoint {
         prove: P,
     ) -> Result<(Checkpoint, Standing), Error>
     where
-        P: Fn(u64, u64) -> F,
+        P: Fn(Checkpoint, Checkpoint) -> F,
         F: Future<Output = Result<Vec<Hash>, Error>>,
     {
         let offered = self.open(note).map_err(Error::Checkpoint)?;
         if offered.size() < at_least {
             let why = format!("it has {} entries now, and had {at_least} before", offered.size());
-            return Err(self.conflict(&offered, why));
+            return Err(self.conflict(self.remembered()?.as_ref().unwrap_or(&offered), &offered, &[], why));
         }
         loop {
             let known = self.remembered()?;
@@ -92,13 +95,13 @@ impl LastCheckpoint {
 
     async fn compare<P, F>(&self, known: &Checkpoint, offered: &Checkpoint, prove: &P) -> Result<Standing, Error>
     where
-        P: Fn(u64, u64) -> F,
+        P: Fn(Checkpoint, Checkpoint) -> F,
         F: Future<Output = Result<Vec<Hash>, Error>>,
     {
         if known.size() == offered.size() {
             let same = known.root() == offered.root();
             let why = || format!("its {} entries have another root hash than before", known.size());
-            return if same { Ok(Standing::Same) } else { Err(self.conflict(offered, why())) };
+            return if same { Ok(Standing::Same) } else { Err(self.conflict(known, offered, &[], why())) };
         }
         let grown = known.size() < offered.size();
         let (small, large) = if grown { (known, offered) } else { (offered, known) };
@@ -111,13 +114,13 @@ impl LastCheckpoint {
                     small.size(),
                     problem.detail
                 );
-                return Err(self.conflict(offered, why));
+                return Err(self.conflict(known, offered, &[], why));
             }
             Err(error) => return Err(error),
         };
         if verify_consistency(small.size(), large.size(), &proof, small.root(), large.root()).is_err() {
             let why = format!("the log of {} entries does not begin with the log of {}", large.size(), small.size());
-            return Err(self.conflict(offered, why));
+            return Err(self.conflict(known, offered, &proof, why));
         }
         Ok(if grown { Standing::Grown { from: known.size() } } else { Standing::Older })
     }
@@ -131,8 +134,8 @@ impl LastCheckpoint {
         self.directory.replace(FILE, offered.note()).map(|()| true)
     }
 
-    /// Keeps the first contradicting note as evidence and says what happened.
-    fn conflict(&self, offered: &Checkpoint, why: String) -> Error {
+    /// Keeps the first contradicting note and the two of them as evidence, and says what happened.
+    fn conflict(&self, known: &Checkpoint, offered: &Checkpoint, proof: &[Hash], why: String) -> Error {
         let (remembered, conflict) = (self.directory.file(FILE), self.directory.file(CONFLICT));
         let kept = match self.directory.read(CONFLICT) {
             Ok(Some(_)) => Ok(()),
@@ -140,34 +143,29 @@ impl LastCheckpoint {
                 self.directory.lock().and_then(|_lock| self.directory.replace(CONFLICT, offered.note()))
             }
         };
-        // The alarm matters more than the file: without it the note itself goes into the message.
-        let why = match kept {
-            Ok(()) => why,
-            Err(error) => format!("{why} (the note could not be kept: {error}; it is {:?})", offered.note()),
-        };
-        Error::Inconsistent { why, remembered, conflict }
-    }
-
-    /// The note under the log key it names.
-    fn open(&self, note: &str) -> Result<Checkpoint, BadCheckpoint> {
-        let mut last = BadCheckpoint::Form("there is no log key");
-        for key in &self.log_keys {
-            match Checkpoint::open(note, key) {
-                Ok(checkpoint) => return Ok(checkpoint),
-                Err(error) => last = error,
+        let fork = kept.and_then(|()| self.forks.keep(&self.forks.of(known, offered, proof, why.clone())));
+        match fork {
+            Ok(fork) => Error::Inconsistent { why, remembered, conflict, fork: Some(fork) },
+            // The alarm matters more than the files: without them the note itself goes into the message.
+            Err(error) => {
+                let why = format!("{why} (the note could not be kept: {error}; it is {:?})", offered.note());
+                Error::Inconsistent { why, remembered, conflict, fork: None }
             }
         }
-        Err(last)
+    }
+
+    fn open(&self, note: &str) -> Result<Checkpoint, BadCheckpoint> {
+        Checkpoint::open_any(note, &self.log_keys)
     }
 }
 
 /// Nothing needs to be asked about the empty log: everything begins with it.
 async fn prove_between<P, F>(small: &Checkpoint, large: &Checkpoint, prove: &P) -> Result<Vec<Hash>, Error>
 where
-    P: Fn(u64, u64) -> F,
+    P: Fn(Checkpoint, Checkpoint) -> F,
     F: Future<Output = Result<Vec<Hash>, Error>>,
 {
-    if small.size() == 0 { Ok(Vec::new()) } else { prove(small.size(), large.size()).await }
+    if small.size() == 0 { Ok(Vec::new()) } else { prove(small.clone(), large.clone()).await }
 }
 
 #[cfg(test)]

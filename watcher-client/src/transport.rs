@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use reqwest::{
-    Method, Response,
+    Method, RequestBuilder, Response,
     header::{CONTENT_TYPE, RETRY_AFTER},
 };
 
@@ -12,7 +12,7 @@ use crate::{Config, ConfigError, Error};
 mod error;
 mod probe;
 mod reply;
-mod tls;
+pub(crate) mod tls;
 
 pub use error::TransportError;
 pub(crate) use reply::Reply;
@@ -65,6 +65,16 @@ impl Transport {
         if let Some(body) = body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
+        self.send(request).await
+    }
+
+    /// Posts a text and reads the whole answer.
+    pub(crate) async fn post_text(&self, path: &str, text: &str) -> Result<Reply, Error> {
+        let request = self.http.post(format!("{}{path}", self.place.url));
+        self.send(request.header(CONTENT_TYPE, "text/plain; charset=utf-8").body(text.to_owned())).await
+    }
+
+    async fn send(&self, request: RequestBuilder) -> Result<Reply, Error> {
         let response = match request.send().await {
             Ok(response) => response,
             Err(error) => return Err(self.explain(error).await.into()),

@@ -6,10 +6,10 @@
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use ed25519_dalek::{Signature, VerifyingKey};
+use ed25519_dalek::Signature;
 use sha2::{Digest, Sha256};
 
-use crate::tree::Hash;
+use crate::{note_key::NoteKey, tree::Hash};
 
 const ED25519: u8 = 0x01;
 
@@ -37,10 +37,7 @@ pub enum BadCheckpoint {
 
 /// The public half of the log key: a C2SP verifier key `origin+hash+base64`.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct LogKey {
-    origin: String,
-    public: VerifyingKey,
-}
+pub struct LogKey(NoteKey);
 
 impl LogKey {
     /// The log key `public` of an appliance whose config names `base`: the origin ends in the first 16 hexadecimal
@@ -51,16 +48,7 @@ impl LogKey {
     pub fn new(base: &str, public: &[u8]) -> Result<Self, BadCheckpoint> {
         let digest = hex::encode(Sha256::digest(public));
         let (tail, _) = digest.split_at(16);
-        Self::with_origin(format!("{base}/{tail}"), public)
-    }
-
-    fn with_origin(origin: String, public: &[u8]) -> Result<Self, BadCheckpoint> {
-        if origin.is_empty() || origin.starts_with('/') || origin.chars().any(|c| c.is_whitespace() || c == '+') {
-            return Err(BadCheckpoint::LogKey("the origin is empty or has white space or a plus sign"));
-        }
-        let bytes = public.try_into().map_err(|_| BadCheckpoint::LogKey("the key has not 32 bytes"))?;
-        let public = VerifyingKey::from_bytes(bytes).map_err(|_| BadCheckpoint::LogKey("not on the curve"))?;
-        Ok(Self { origin, public })
+        NoteKey::new(format!("{base}/{tail}"), ED25519, public).map(Self).map_err(BadCheckpoint::LogKey)
     }
 
     /// Reads the form of [`Display`](fmt::Display).
@@ -68,45 +56,25 @@ impl LogKey {
     /// # Errors
     /// Not of that form, or the key hash is another key's.
     pub fn parse(text: &str) -> Result<Self, BadCheckpoint> {
-        let mut parts = text.splitn(3, '+');
-        let (Some(origin), Some(hash), Some(data)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(BadCheckpoint::LogKey("three parts joined by plus signs are missing"));
-        };
-        let data = STANDARD.decode(data).map_err(|_| BadCheckpoint::LogKey("the key is not base64"))?;
-        let Some((&ED25519, public)) = data.split_first() else {
-            return Err(BadCheckpoint::LogKey("not an Ed25519 key"));
-        };
-        let key = Self::with_origin(origin.to_owned(), public)?;
-        if hex::encode(key.hash()) == hash { Ok(key) } else { Err(BadCheckpoint::LogKey("the hash does not match")) }
+        NoteKey::parse(text, ED25519).map(Self).map_err(BadCheckpoint::LogKey)
     }
 
     /// The log's origin line.
     #[must_use]
     pub fn origin(&self) -> &str {
-        &self.origin
+        self.0.name()
     }
 
     /// The 32 bytes of the key.
     #[must_use]
     pub fn public(&self) -> &[u8; 32] {
-        self.public.as_bytes()
-    }
-
-    /// The four bytes that name the key in a signature line.
-    fn hash(&self) -> [u8; 4] {
-        let digest = Sha256::new()
-            .chain_update(&self.origin)
-            .chain_update([b'\n', ED25519])
-            .chain_update(self.public.as_bytes())
-            .finalize();
-        [digest[0], digest[1], digest[2], digest[3]]
+        self.0.public().as_bytes()
     }
 }
 
 impl fmt::Display for LogKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let data = [&[ED25519][..], self.public.as_bytes()].concat();
-        write!(f, "{}+{}+{}", self.origin, hex::encode(self.hash()), STANDARD.encode(data))
+        self.0.fmt(f)
     }
 }
 
@@ -133,8 +101,7 @@ impl UnsignedCheckpoint {
     /// # Errors
     /// The signature is not one of the log key over this text.
     pub fn sign(self, key: &LogKey, signature: &[u8; 64]) -> Result<Checkpoint, BadCheckpoint> {
-        let data = STANDARD.encode([&key.hash()[..], signature].concat());
-        let note = format!("{}\n\u{2014} {} {data}\n", self.text(), key.origin);
+        let note = format!("{}\n{}\n", self.text(), key.0.line(signature));
         Checkpoint::open(&note, key)
     }
 }
@@ -142,9 +109,11 @@ impl UnsignedCheckpoint {
 /// A checkpoint whose signature was verified.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Checkpoint {
+    origin: String,
     size: u64,
     root: Hash,
     note: String,
+    bare: String,
 }
 
 impl Checkpoint {
@@ -158,8 +127,8 @@ impl Checkpoint {
         let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next()) else {
             return Err(BadCheckpoint::Form("origin, size and root are three lines"));
         };
-        if origin != key.origin {
-            return Err(BadCheckpoint::Origin { found: origin.to_owned(), expected: key.origin.clone() });
+        if origin != key.origin() {
+            return Err(BadCheckpoint::Origin { found: origin.to_owned(), expected: key.origin().to_owned() });
         }
         let number = size.parse().ok().filter(|number: &u64| number.to_string() == size);
         let size = number.ok_or(BadCheckpoint::Form("the size is no number"))?;
@@ -167,14 +136,13 @@ impl Checkpoint {
         let root = root.ok_or(BadCheckpoint::Form("the root is not 32 bytes of base64"))?;
 
         let message = format!("{text}\n");
-        let prefix = format!("\u{2014} {} ", key.origin);
-        let signed = signatures.lines().filter_map(|line| line.strip_prefix(&prefix)).any(|data| {
-            let Ok(data) = STANDARD.decode(data) else { return false };
-            let Some((hash, signature)) = data.split_first_chunk::<4>() else { return false };
+        let signed = key.0.claimed(signatures).find(|(_, signature)| {
             let Ok(signature) = Signature::from_slice(signature) else { return false };
-            *hash == key.hash() && key.public.verify_strict(message.as_bytes(), &signature).is_ok()
+            key.0.public().verify_strict(message.as_bytes(), &signature).is_ok()
         });
-        if signed { Ok(Self { size, root, note: note.to_owned() }) } else { Err(BadCheckpoint::Signature) }
+        let (line, _) = signed.ok_or(BadCheckpoint::Signature)?;
+        let bare = format!("{message}\n{line}\n");
+        Ok(Self { origin: origin.to_owned(), size, root, note: note.to_owned(), bare })
     }
 
     /// As [`open`](Self::open), under whichever of the keys signed it.
@@ -190,6 +158,12 @@ impl Checkpoint {
             }
         }
         Err(last)
+    }
+
+    /// The log's origin line.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
     }
 
     /// Number of entries.
@@ -209,6 +183,12 @@ impl Checkpoint {
     pub fn note(&self) -> &str {
         &self.note
     }
+
+    /// The signed note without the signatures of others.
+    #[must_use]
+    pub fn bare_note(&self) -> &str {
+        &self.bare
+    }
 }
 
 #[cfg(test)]
@@ -224,7 +204,7 @@ mod tests {
     }
 
     fn checkpoint(signing: &SigningKey, key: &LogKey) -> Checkpoint {
-        let unsigned = UnsignedCheckpoint { origin: key.origin.clone(), size: 9, root: [3; 32] };
+        let unsigned = UnsignedCheckpoint { origin: key.origin().to_owned(), size: 9, root: [3; 32] };
         let signature = signing.sign(unsigned.text().as_bytes()).to_bytes();
         unsigned.sign(key, &signature).unwrap()
     }
@@ -254,6 +234,7 @@ mod tests {
         let (signing, key) = log();
         let note = checkpoint(&signing, &key).note().to_owned();
         let witnessed = format!("{note}\u{2014} witness.example AAAAAAAA\n");
-        assert_eq!(Checkpoint::open(&witnessed, &key).unwrap().size(), 9);
+        let opened = Checkpoint::open(&witnessed, &key).unwrap();
+        assert_eq!((opened.size(), opened.note(), opened.bare_note()), (9, &*witnessed, &*note));
     }
 }

@@ -3,19 +3,24 @@
 //! The appliance writes the audit log with the same [`tree`] and [`Checkpoint`] code by which watchers and auditors
 //! verify it, so the two cannot drift apart.
 
+mod add_checkpoint;
 mod amount;
 mod answer;
 mod canonical;
 mod chain;
 mod checkpoint;
+mod cosignature;
 mod entry;
 mod explanation;
+mod fork;
+mod note_key;
 mod problem;
 mod receipt;
 mod request;
 pub mod transaction;
 pub mod tree;
 
+pub use add_checkpoint::{AddCheckpoint, BadAddCheckpoint};
 pub use amount::{Amount, BadDecimal, Decimal};
 pub use answer::{
     Address, AddressesAnswer, AddressesRequest, EntryAnswer, ItemSignature, KeyAnswer, KeysAnswer, LimitAnswer,
@@ -24,6 +29,7 @@ pub use answer::{
 pub use canonical::{NotCanonical, canonical, from_canonical, sha256_hex};
 pub use chain::{AddressType, BadDestination, Chain, UnknownAddressType, UnknownChain};
 pub use checkpoint::{BadCheckpoint, Checkpoint, LogKey, UnsignedCheckpoint};
+pub use cosignature::{BadWitnessKey, Cosignature, WitnessKey, cosigned_text};
 pub use entry::{
     Accepted, Addresses, Asked, Body, Boot, BootToken, CallFacts, Change, ChangeTo, Charged, Denied, DeviceLogRecord,
     Entry, Failed, Fee, Frozen, Genesis, KeyEntry, KnownLog, Lapsed, LogToken, Payment, PolicyEntry, ProvenEntry,
@@ -33,6 +39,7 @@ pub use entry::{
 pub use explanation::{
     ExplainedAmount, ExplainedHold, ExplainedLimit, ExplainedOutcome, ExplainedPayment, ExplainedRule, Explanation,
 };
+pub use fork::{BadFork, Fork, ProvenFork};
 pub use problem::{Problem, ProblemCode, Retry};
 pub use receipt::{BadReceipt, Receipt, decode_hashes};
 pub use request::{BadRequestId, Evidence, Item, MessageHex, Output, RequestId, SignatureRequest, Transfer};

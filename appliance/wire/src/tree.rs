@@ -10,7 +10,7 @@ mod verify;
 
 pub use frontier::Frontier;
 pub use proof::{consistency_proof, inclusion_proof, root};
-pub use verify::{BadProof, verify_consistency, verify_inclusion};
+pub use verify::{BadProof, consistency_roots, root_before, verify_consistency, verify_inclusion};
 
 /// A leaf, node or root hash.
 pub type Hash = [u8; 32];

@@ -53,6 +53,7 @@ pub(super) enum Command {
         reason: String,
     },
     Verify(Verify),
+    Witness(Witness),
 }
 
 const SIGN_EXAMPLE: &str = "\
@@ -161,17 +162,70 @@ pub(super) struct Addresses {
     pub(super) descriptors: bool,
 }
 
-/// Verifies a receipt offline: that its entry is in the signer's log, and the signatures in it.
+/// Verifies a receipt offline: that its entry is in the signer's log, and the signatures in it. Or a witness's file:
+/// that it proves a fork of the log.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Example:\n  chancery-watcher verify wd-1042.receipt.json --log-key exchange.example/...+...+..."
+    after_help = "Examples:\n  chancery-watcher verify wd-1042.receipt.json --log-key exchange.example/...+...+...\n  \
+                        chancery-watcher verify --fork fork-1234.json --log-key exchange.example/...+...+..."
 )]
 pub(super) struct Verify {
     /// The receipt in JSON; - reads standard input.
-    pub(super) receipt: PathBuf,
+    #[arg(required_unless_present = "fork")]
+    pub(super) receipt: Option<PathBuf>,
+    /// A file that a witness wrote when it found a fork; - reads standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "receipt")]
+    pub(super) fork: Option<PathBuf>,
     /// The log's C2SP verifier key; without it those of the config are taken.
     #[arg(long, value_name = "VKEY", value_parser = parse_log_key)]
     pub(super) log_key: Vec<LogKey>,
+}
+
+const WITNESS_EXAMPLE: &str = "\
+Examples:
+  chancery-watcher witness key --name exchange.example/watcher-a --out witness.key
+  chancery-watcher witness
+  chancery-watcher witness --once --json";
+
+/// Follows the signer's log as a witness: cosigns it, collects other witnesses' cosignatures, and compares with what
+/// they were shown. Goes on until it is stopped, or a fork is found: then this watcher is frozen.
+#[derive(Args, Debug)]
+#[command(after_help = WITNESS_EXAMPLE, args_conflicts_with_subcommands = true)]
+pub(super) struct Witness {
+    /// How often to look, such as 5s or 2m.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration)]
+    pub(super) every: Duration,
+    /// Looks once and ends, without listening.
+    #[arg(long)]
+    pub(super) once: bool,
+    #[command(subcommand)]
+    pub(super) command: Option<WitnessCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum WitnessCommand {
+    /// Makes the witness's private key, and prints the verifier key that others need.
+    #[command(
+        after_help = "Example:\n  chancery-watcher witness key --name exchange.example/watcher-a --out witness.key"
+    )]
+    Key {
+        /// The witness's name: a URL without its scheme.
+        #[arg(long)]
+        name: String,
+        /// Where the private key goes: a new file, for its owner alone.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+/// A number of seconds or minutes.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let seconds = match text.strip_suffix('m') {
+        Some(minutes) => minutes.parse().ok().and_then(|minutes: u64| minutes.checked_mul(60)),
+        None => text.strip_suffix('s').and_then(|seconds| seconds.parse().ok()),
+    };
+    let seconds = seconds.filter(|seconds| (1..=86_400).contains(seconds));
+    seconds.map(Duration::from_secs).ok_or_else(|| "write 5s or 2m: from 1 s to a day".to_owned())
 }
 
 fn parse_log_key(text: &str) -> Result<LogKey, String> {

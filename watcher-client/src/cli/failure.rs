@@ -35,6 +35,9 @@ impl Failure {
                 | Error::KeyChanged { .. }
                 | Error::ChainCodeChanged { .. }
                 | Error::Inconsistent { .. }
+                | Error::Forked { .. }
+                | Error::ForkKnown(_)
+                | Error::NotFrozen { .. }
                 | Error::Checkpoint(_)
                 | Error::Receipt(_) => 3,
                 Error::Refused(_)
@@ -44,6 +47,8 @@ impl Failure {
                 | Error::NotOurs { .. }
                 | Error::Unfinished { .. }
                 | Error::State { .. }
+                | Error::WitnessRunning(_)
+                | Error::Listen { .. }
                 | Error::NoReceiptYet { .. } => 1,
             },
         }

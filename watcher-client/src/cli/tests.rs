@@ -8,6 +8,7 @@ use clap::CommandFactory;
 use super::*;
 use crate::testing::{Seen, TestAnswer, TestLog, TestPki, TestServer, ecdsa_signature, serve_log};
 
+mod fork;
 mod transaction;
 
 const DIGEST: &str = "0303030303030303030303030303030303030303030303030303030303030303";

@@ -1,18 +1,26 @@
-//! `verify`: a receipt, offline.
+//! `verify`: a receipt or a fork, offline.
 
 use std::path::Path;
 
-use appliance_wire::{LogKey, Receipt};
+use appliance_wire::{Fork, LogKey, ProvenFork, Receipt};
 
 use super::{Shown, arguments::Verify, failure::Failure, sign::read_text};
 use crate::{Config, Error, Outcome, Proven, ProvenSignature, receipt_check::verify_receipt_under};
 
 pub(super) fn run(verify: &Verify, config: &Path) -> Result<Shown, Failure> {
     let log_keys = log_keys(verify, config)?;
-    let text = read_text(&verify.receipt)?;
-    let not_valid = |why: String| Failure::NotValid(format!("{}: {why}", verify.receipt.display()));
+    match (&verify.fork, &verify.receipt) {
+        (Some(file), _) => fork(file, &log_keys),
+        (None, Some(file)) => receipt(file, &log_keys),
+        (None, None) => Err(Failure::Usage("name a receipt, or a file with --fork".to_owned())),
+    }
+}
+
+fn receipt(file: &Path, log_keys: &[LogKey]) -> Result<Shown, Failure> {
+    let text = read_text(file)?;
+    let not_valid = |why: String| Failure::NotValid(format!("{}: {why}", file.display()));
     let receipt: Receipt = serde_json::from_str(&text).map_err(|error| not_valid(format!("no receipt: {error}")))?;
-    let proven = verify_receipt_under(&receipt, &log_keys).map_err(|error| not_valid(error.to_string()))?;
+    let proven = verify_receipt_under(&receipt, log_keys).map_err(|error| not_valid(error.to_string()))?;
     show(&proven)
 }
 
@@ -21,6 +29,31 @@ fn log_keys(verify: &Verify, config: &Path) -> Result<Vec<LogKey>, Failure> {
         return Ok(Config::load(config).map_err(Error::from)?.log_keys);
     }
     Ok(verify.log_key.clone())
+}
+
+/// A fork that is none proves nothing: that is what is not valid.
+fn fork(file: &Path, log_keys: &[LogKey]) -> Result<Shown, Failure> {
+    let text = read_text(file)?;
+    let not_valid = |why: String| Failure::NotValid(format!("{} proves no fork: {why}", file.display()));
+    let fork: Fork = serde_json::from_str(&text).map_err(|error| not_valid(format!("no such file: {error}")))?;
+    let proven = fork.verify(log_keys).map_err(|error| not_valid(error.to_string()))?;
+    let (smaller, larger, what) = match proven {
+        ProvenFork::SameSize { size } => (size, size, format!("two different logs of {size} entries")),
+        ProvenFork::OtherBeginning { smaller, larger } => {
+            let what = format!("a log of {larger} entries that does not begin with the log of {smaller} it signed too");
+            (smaller, larger, what)
+        }
+    };
+    let origin = fork.smaller.lines().next().unwrap_or_default();
+    let text = format!("this proves a fork: the key of {origin} signed {what}");
+    let json = serde_json::json!({
+        "valid": true,
+        "fork": true,
+        "origin": origin,
+        "smaller_size": smaller,
+        "larger_size": larger,
+    });
+    Shown::new(text, &json)
 }
 
 fn show(proven: &Proven) -> Result<Shown, Failure> {

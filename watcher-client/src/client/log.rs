@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use appliance_wire::{Checkpoint, ProofAnswer, Receipt, RequestId, SignatureAnswer, decode_hashes, tree::Hash};
+use appliance_wire::{
+    Checkpoint, ProblemCode, ProofAnswer, Receipt, RequestId, SignatureAnswer, decode_hashes,
+    tree::{Hash, root_before, verify_consistency},
+};
 use reqwest::Method;
 
 use super::Client;
@@ -42,9 +45,42 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub async fn consistency(&self, from: u64, to: u64) -> Result<Vec<Hash>, Error> {
-        let answer: ProofAnswer = self.get(&format!("/v1/log/proof/consistency?from={from}&to={to}")).await?;
-        let what = || "the consistency proof is not base64 of 32-byte hashes".to_owned();
+        self.proof(&format!("/v1/log/proof/consistency?from={from}&to={to}")).await
+    }
+
+    /// Hands over a checkpoint's note with the cosignatures of witnesses in it. `false` where the signer takes none.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn hand_cosignatures(&self, note: &str) -> Result<bool, Error> {
+        let reply = self.parts.transport.post_text("/v1/log/cosignatures", note).await?;
+        match reply.success() {
+            Ok(_) => Ok(true),
+            Err(Error::Refused(problem)) if problem.code() == Some(ProblemCode::NotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn proof(&self, path: &str) -> Result<Vec<Hash>, Error> {
+        let answer: ProofAnswer = self.get(path).await?;
+        let what = || format!("the proof of {path} is not base64 of 32-byte hashes");
         decode_hashes(&answer.proof).ok_or_else(|| Error::NotVerified { what: what() })
+    }
+
+    /// The consistency proof between two checkpoints. One that does not verify is made whole, to prove by itself that
+    /// the larger log begins otherwise.
+    async fn prove(&self, small: Checkpoint, large: Checkpoint) -> Result<Vec<Hash>, Error> {
+        let (from, to) = (small.size(), large.size());
+        let mut proof = self.consistency(from, to).await?;
+        let holds = verify_consistency(from, to, &proof, small.root(), large.root()).is_ok();
+        if !holds && from.is_power_of_two() {
+            let inclusion = self.proof(&format!("/v1/log/proof/inclusion?index={from}&size={to}")).await;
+            // Without it the alarm is the same, only without proof.
+            if let Some(start) = inclusion.ok().and_then(|inclusion| root_before(from, to, &inclusion)) {
+                proof.insert(0, start);
+            }
+        }
+        Ok(proof)
     }
 
     /// Verifies a receipt under the configured log keys, and that it is of the log remembered.
@@ -95,7 +131,8 @@ impl Client {
         if answer.signatures.is_some() { check_entry(&proven.entry, answer) } else { Ok(()) }
     }
 
-    async fn accept(&self, note: &str, at_least: u64) -> Result<(Checkpoint, Standing), Error> {
-        self.parts.last_checkpoint.accept(note, at_least, |from, to| self.consistency(from, to)).await
+    /// Verifies a checkpoint wherever it comes from, and that it is of the log remembered.
+    pub(crate) async fn accept(&self, note: &str, at_least: u64) -> Result<(Checkpoint, Standing), Error> {
+        self.parts.last_checkpoint.accept(note, at_least, |small, large| self.prove(small, large)).await
     }
 }

@@ -14,4 +14,25 @@ pub(super) struct ConfigFile {
     pub(super) private_key: PathBuf,
     pub(super) state_directory: PathBuf,
     pub(super) log_keys: Vec<String>,
+    pub(super) witness: Option<WitnessSection>,
+}
+
+/// `[witness]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WitnessSection {
+    pub(super) name: String,
+    pub(super) key: PathBuf,
+    pub(super) listen: Option<String>,
+    #[serde(default)]
+    pub(super) other: Vec<OtherSection>,
+}
+
+/// `[[witness.other]]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OtherSection {
+    pub(super) url: String,
+    pub(super) key: String,
+    pub(super) ca: Option<PathBuf>,
 }

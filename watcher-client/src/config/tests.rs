@@ -81,3 +81,47 @@ fn a_missing_file_says_how_to_name_another() {
     let error = Config::load(Path::new("/nowhere/watcher.toml")).unwrap_err().to_string();
     assert!(error.contains("/nowhere/watcher.toml") && error.contains("--config"), "{error}");
 }
+
+/// A witness with one other, as a person writes it.
+fn with_witness() -> String {
+    let public = *TestLog::new().key.public();
+    let other = appliance_wire::WitnessKey::new("exchange.example/b", &public).unwrap();
+    good()
+        + &format!(
+            "[witness]\nname = \"exchange.example/a\"\nkey = \"pki/watcher.key\"\nlisten = \"127.0.0.1:0\"\n\
+             [[witness.other]]\nurl = \"http://10.0.0.8:8480/\"\nkey = \"{other}\"\n"
+        )
+}
+
+#[test]
+fn a_witness_has_a_name_a_key_and_others() {
+    let witness = load(&with_witness()).unwrap().witness.unwrap();
+    assert_eq!(witness.name, "exchange.example/a");
+    assert!(witness.key.ends_with("pki/watcher.key") && witness.listen.is_some());
+    let [other] = &witness.others[..] else { panic!("{witness:?}") };
+    assert_eq!((&*other.url, other.key.name()), ("http://10.0.0.8:8480", "exchange.example/b"));
+    assert!(other.ca.ends_with("pki/ca.crt"), "that of the signer, where it names none");
+    assert!(load(&good()).unwrap().witness.is_none());
+}
+
+#[test]
+fn every_wrong_line_of_a_witness_names_its_key() {
+    let twice = with_witness();
+    let (_, other) = twice.split_once("[[witness.other]]").unwrap();
+    assert!(load(&format!("{twice}[[witness.other]]{other}")).unwrap_err().contains("is there already"));
+    for (from, to, wanted) in [
+        ("exchange.example/a", "exchange example", "key `witness.name`"),
+        ("key = \"pki/watcher.key\"", "key = \"pki/none.key\"", "chancery-watcher witness key"),
+        ("127.0.0.1:0", "localhost", "key `witness.listen`"),
+        ("http://10", "ftp://10", "key `witness.other.url`"),
+        ("8480/", "8480/?a=b", "key `witness.other.url`"),
+        ("exchange.example/b+", "exchange.example/c+", "key `witness.other.key`"),
+        ("name =", "called =", "unknown field `called`"),
+        ("exchange.example/a", "exchange.example/b", "is there already"),
+    ] {
+        let text = with_witness();
+        let (head, section) = text.split_once("[witness]").unwrap();
+        let error = load(&format!("{head}[witness]{}", section.replacen(from, to, 1))).unwrap_err();
+        assert!(error.contains(wanted), "{wanted}: {error}");
+    }
+}

@@ -21,8 +21,8 @@ impl Memory {
 
     /// Accepts the checkpoint of `size` entries of `log`, which also proves.
     async fn accept(&self, log: &TestLog, size: u64, at_least: u64) -> Result<Standing, Error> {
-        let prove = |from, to| {
-            let proof = log.prove(from, to);
+        let prove = |small: Checkpoint, large: Checkpoint| {
+            let proof = log.prove(small.size(), large.size());
             async move { Ok(proof) }
         };
         let note = log.checkpoint(size).note().to_owned();
@@ -64,6 +64,11 @@ async fn a_fork_is_refused_whatever_it_proves() {
     assert_inconsistent(memory.accept(&fork, 5, 0).await, "does not begin with the log of 5");
     assert_eq!(memory.last.remembered().unwrap(), Some(log.checkpoint(10)));
     assert_eq!(memory.conflict_kept().unwrap(), fork.checkpoint(10).note(), "the first evidence stays");
+    for (size, proven) in [(10, true), (15, true)] {
+        let file = memory.folder.path().join(format!("witness/fork-{size}.json"));
+        let kept: appliance_wire::Fork = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+        assert_eq!(kept.verify(std::slice::from_ref(&log.key)).is_ok(), proven, "{size}");
+    }
     assert_eq!(memory.accept(&log, 20, 10).await.unwrap(), Standing::Grown { from: 10 });
 }
 
@@ -95,11 +100,11 @@ async fn what_another_process_remembered_meanwhile_counts() {
     memory.accept(&log, 10, 0).await.unwrap();
     let faster = RefCell::new(Some(log.checkpoint(20)));
     let note = log.checkpoint(15).note().to_owned();
-    let prove = |from, to| {
+    let prove = |small: Checkpoint, large: Checkpoint| {
         if let Some(checkpoint) = faster.take() {
             memory.last.directory.replace(FILE, checkpoint.note()).unwrap();
         }
-        let proof = log.prove(from, to);
+        let proof = log.prove(small.size(), large.size());
         async move { Ok(proof) }
     };
     let (_, standing) = memory.last.accept(&note, 10, prove).await.unwrap();

@@ -1,6 +1,9 @@
 //! Answers of a signer with one key and one request.
 
-use appliance_wire::{ItemSignature, KeyAnswer, KeysAnswer, LimitAnswer, LimitsAnswer, RequestStatus, SignatureAnswer};
+use appliance_wire::{
+    ItemSignature, KeyAnswer, KeysAnswer, LimitAnswer, LimitsAnswer, Problem, ProblemCode, RequestStatus,
+    SignatureAnswer,
+};
 use hsm_types::Algorithm;
 
 use super::{Seen, TestAnswer, TestLog, ecdsa_public_key, ecdsa_signature};
@@ -52,12 +55,9 @@ pub(crate) fn serve_log(seen: &Seen, log: &TestLog) -> TestAnswer {
     let answer = || signed_answer("wd-1", 5, vec![ecdsa_signature(1, "btc-hot", [3; 32])]);
     match seen.line.split_once('?').unwrap_or((&seen.line, "")) {
         ("GET /v1/log/checkpoint", _) => TestAnswer::Body(200, log.head().note().to_owned()),
-        ("GET /v1/log/proof/consistency", query) => {
-            let number = |part: &str| part.split_once('=').unwrap().1.parse().unwrap();
-            let (from, to) = query.split_once('&').unwrap();
-            let proof = log.consistency(number(from), number(to));
-            TestAnswer::json(&serde_json::json!({ "proof": proof }))
-        }
+        ("GET /v1/log/proof/consistency", query) => proof(query, log, |from, to| log.consistency(from, to)),
+        ("GET /v1/log/proof/inclusion", query) => proof(query, log, |index, size| log.inclusion(index, size)),
+        ("POST /v1/log/cosignatures", _) => TestAnswer::Body(200, "{}".to_owned()),
         ("GET /v1/keys", _) => TestAnswer::json(&keys_answer(1)),
         ("GET /v1/limits", _) => TestAnswer::json(&limits_answer()),
         ("PUT /v1/signatures/wd-1", _) => TestAnswer::json(&answer()),
@@ -68,4 +68,14 @@ pub(crate) fn serve_log(seen: &Seen, log: &TestLog) -> TestAnswer {
         ("POST /v1/freeze", _) => TestAnswer::Body(204, String::new()),
         (other, _) => panic!("{other}"),
     }
+}
+
+/// A proof between the two numbers of a query, where the log is long enough.
+fn proof(query: &str, log: &TestLog, prove: impl Fn(u64, u64) -> Vec<String>) -> TestAnswer {
+    let number = |part: &str| part.split_once('=').unwrap().1.parse().unwrap();
+    let (first, second) = query.split_once('&').map(|(first, second)| (number(first), number(second))).unwrap();
+    if second > log.head().size() {
+        return TestAnswer::Problem(Box::new(Problem::new(ProblemCode::Malformed, "there is no such proof")));
+    }
+    TestAnswer::json(&serde_json::json!({ "proof": prove(first, second) }))
 }

@@ -93,6 +93,12 @@ impl TestLog {
         self.prove(from, to).iter().map(|hash| STANDARD.encode(hash)).collect()
     }
 
+    /// The inclusion proof of an entry, as the signer answers it.
+    pub(crate) fn inclusion(&self, index: u64, size: u64) -> Vec<String> {
+        let proof = tree::inclusion_proof(self, index, size).unwrap().unwrap();
+        proof.iter().map(|hash| STANDARD.encode(hash)).collect()
+    }
+
     /// The receipt of an entry in the whole log.
     pub(crate) fn receipt(&self, index: u64) -> Receipt {
         let size = self.entries.len() as u64;

@@ -79,6 +79,7 @@ impl TestServer {
             private_key: folder.join("watcher.key"),
             state_directory: folder.join("state"),
             log_keys: vec![TestLog::new().key],
+            witness: None,
         }
     }
 

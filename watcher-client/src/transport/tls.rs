@@ -13,12 +13,7 @@ use crate::{Config, ConfigError};
 
 /// Reads the three PEM files.
 pub(super) fn client_config(config: &Config) -> Result<ClientConfig, ConfigError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(&config.ca)? {
-        roots.add(certificate).map_err(|error| {
-            ConfigError::new(&config.ca, format!("not a CA certificate ({error}); `ca` names the signer's CA"))
-        })?;
-    }
+    let roots = roots(&config.ca)?;
     let key = PrivateKeyDer::from_pem_file(&config.private_key).map_err(|error| {
         ConfigError::new(&config.private_key, format!("no private key in PEM ({error}); `private_key` must name one"))
     })?;
@@ -36,6 +31,23 @@ pub(super) fn client_config(config: &Config) -> Result<ClientConfig, ConfigError
         })?;
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(tls)
+}
+
+/// Believes these CAs and shows no certificate of ours: for witnesses, which know nobody.
+pub(crate) fn anonymous(ca: &Path) -> Result<ClientConfig, ConfigError> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&TLS13])
+        .map_err(|error| ConfigError::new(ca, error.to_string()))?;
+    Ok(builder.with_root_certificates(roots(ca)?).with_no_client_auth())
+}
+
+fn roots(ca: &Path) -> Result<RootCertStore, ConfigError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(ca)? {
+        let not_one = |error| ConfigError::new(ca, format!("not a CA certificate ({error}); `ca` names a CA's"));
+        roots.add(certificate).map_err(not_one)?;
+    }
+    Ok(roots)
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, ConfigError> {

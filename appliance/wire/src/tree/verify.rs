@@ -53,16 +53,33 @@ pub fn verify_consistency(
     if from == 0 {
         return Ok(());
     }
-    let mut path = proof.iter();
+    let (start, path) = match proof.split_first() {
+        _ if from.is_power_of_two() => (from_root, proof),
+        Some((start, path)) => (start, path),
+        None => return Err(BadProof),
+    };
+    let roots = consistency_roots(from, to, start, path);
+    if roots == Some((*from_root, *to_root)) { Ok(()) } else { Err(BadProof) }
+}
+
+/// The roots of the first `from` and of all `to` leaves that a consistency proof leads to, where it says what it starts
+/// from: the root of the last complete subtree of the first `from` leaves. `None` unless `0 < from < to` and the path
+/// is as long as it must be.
+///
+/// A pair with the root of the tree of `to` leaves has the one root its first `from` leaves have.
+#[must_use]
+pub fn consistency_roots(from: u64, to: u64, start: &Hash, path: &[Hash]) -> Option<(Hash, Hash)> {
+    if from == 0 || from >= to {
+        return None;
+    }
     let (mut node, mut last) = (from - 1, to - 1);
     let shift = node.trailing_ones();
     node >>= shift;
     last >>= shift;
-    let start = if from.is_power_of_two() { from_root } else { path.next().ok_or(BadProof)? };
     let (mut old, mut new) = (*start, *start);
     for sibling in path {
         if last == 0 {
-            return Err(BadProof);
+            return None;
         }
         if node & 1 == 1 || node == last {
             old = node_hash(sibling, &old);
@@ -74,7 +91,25 @@ pub fn verify_consistency(
         node >>= 1;
         last >>= 1;
     }
-    if last == 0 && old == *from_root && new == *to_root { Ok(()) } else { Err(BadProof) }
+    (last == 0).then_some((old, new))
+}
+
+/// Root of the leaves before leaf `index`, a power of two, out of that leaf's inclusion proof: its first sibling to the
+/// left. `None` where `index` is none, or the proof has no such sibling.
+#[must_use]
+pub fn root_before(index: u64, size: u64, inclusion: &[Hash]) -> Option<Hash> {
+    if !index.is_power_of_two() || index >= size {
+        return None;
+    }
+    let (mut node, mut last) = (index, size - 1);
+    for sibling in inclusion {
+        if node & 1 == 1 || node == last {
+            return Some(*sibling);
+        }
+        node >>= 1;
+        last >>= 1;
+    }
+    None
 }
 
 /// On the right edge a node may have no sibling on some levels: it is carried up unchanged.

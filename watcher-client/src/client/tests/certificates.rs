@@ -56,6 +56,7 @@ fn unusable_pem_files_are_config_errors() {
         private_key: folder.path().join("watcher.key"),
         state_directory: folder.path().join("state"),
         log_keys: vec![TestLog::new().key],
+        witness: None,
     };
     for (file, text) in [("ca.crt", "no PEM"), ("watcher.crt", ""), ("watcher.key", "no PEM")] {
         TestPki::new().write(folder.path());
