@@ -53,11 +53,13 @@ bench: ## signatures a second, end to end, one line a measurement
 	exec $(CARGO) bench -p integration-tests --bench end_to_end --bench worker
 
 # The tests of `make test` that take a number, with large ones. Built once, for a test that runs long must not be replaced.
-soak: ## faults, crashes and signatures by the thousand (an hour)
+# Not by nextest, which ends a test after minutes.
+soak: ## faults, crashes, power cuts, mutations, rollbacks and signatures by the thousand (two hours)
 	@.ci/prerequisites tests
 	@export SOFTHSM2_MODULE="$$(.ci/prerequisites --softhsm)" FAULTS=1000 CHANCERY_TEST_SIGNATURES=100000 \
-		CHANCERY_TEST_CYCLES=200; \
-	exec $(CARGO) test -p integration-tests --test product -- device_faults:: device_log:: crash:: --test-threads 1
+		CHANCERY_TEST_CYCLES=200 CHANCERY_TEST_CUTS=2000 CHANCERY_TEST_MUTATIONS=10000 CHANCERY_TEST_ROLLBACKS=200; \
+	exec $(CARGO) test -p integration-tests --test product -- device_faults:: device_log:: crash:: power_cut::a_cut_that \
+		mutations:: rollback:: --test-threads 1
 
 # On the stable compiler: coverage is instrumented all the same, and the code has no unsafe for a sanitizer to watch.
 fuzz: ## each fuzz target for FUZZ_SECONDS (needs `cargo install cargo-fuzz --locked`)

@@ -5,6 +5,7 @@
 
 mod anchor;
 mod append;
+mod ballast;
 mod device_log;
 mod draft;
 mod entry_rate;
@@ -33,14 +34,15 @@ mod unreadable;
 mod verify;
 mod writer;
 
+pub use ballast::{BALLAST_BYTES, Ballast};
 pub use device_log::{DeviceLogReading, RecordedDeviceLog};
 pub use export::{Export, ExportError, Exported, export};
 pub use genesis::{FirstEntries, create};
 pub use handle::Audit;
 pub use in_place::set_checkpoint_aside;
 pub use intent::{Attempt, Failure, Intent, VerifiedSignatures};
-pub use journal::free_bytes;
 pub(crate) use journal::{Lines, Next};
+pub use journal::{check_room, free_bytes};
 pub use log::{Log, Tip};
 pub use mirror::{Mirror, MirrorError, MirrorStatus, check_mirror};
 pub use open::{LogError, Opened, open};

@@ -40,6 +40,8 @@ pub struct Metrics {
     frozen: Gauge,
     mirror_failed: Gauge,
     mirror_behind: Gauge,
+    disk_free: Gauge,
+    ballast_missing: Gauge,
 }
 
 impl Default for Metrics {
@@ -64,6 +66,8 @@ impl Default for Metrics {
             frozen: Gauge::default(),
             mirror_failed: Gauge::default(),
             mirror_behind: Gauge::default(),
+            disk_free: Gauge::default(),
+            ballast_missing: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -100,6 +104,9 @@ impl Metrics {
         registry.register("mirror_failed", help, self.mirror_failed.clone());
         let help = "Bytes of the log that the mirror does not hold yet";
         registry.register("mirror_behind_bytes", help, self.mirror_behind.clone());
+        registry.register("disk_free_bytes", "Free on the disk of the log", self.disk_free.clone());
+        let help = "1 where no ballast file keeps room for a full disk";
+        registry.register("ballast_missing", help, self.ballast_missing.clone());
     }
 
     /// A request was answered with signatures.
@@ -164,6 +171,12 @@ impl Metrics {
     pub fn mirror(&self, up: bool, behind_bytes: u64) {
         self.mirror_failed.set(i64::from(!up));
         self.mirror_behind.set(i64::try_from(behind_bytes).unwrap_or(i64::MAX));
+    }
+
+    /// How much room the log has.
+    pub fn disk(&self, free_bytes: u64, ballast_kept: bool) {
+        self.disk_free.set(i64::try_from(free_bytes).unwrap_or(i64::MAX));
+        self.ballast_missing.set(i64::from(!ballast_kept));
     }
 
     /// OpenMetrics text.

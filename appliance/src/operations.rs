@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    audit::{Audit, Mirror},
+    audit::{Audit, Ballast, Mirror, free_bytes},
     config::Config,
     freezes::Freezes,
     metrics::Metrics,
@@ -119,6 +119,8 @@ impl Operations {
             self.tokens.all().map(|token| (token.name().to_owned(), token.info().is_some())).collect();
         let checkpoint = self.checkpoints.newest().map_or(0, |checkpoint| checkpoint.size());
         self.metrics.gauges(self.audit.log().tip().size, checkpoint, self.freezes.in_force().len(), &tokens);
+        let state = &self.config.state_directory;
+        self.metrics.disk(free_bytes(state).unwrap_or_default(), Ballast::of(state).is_kept());
         if let Some(mirror) = self.mirror.as_ref().map(|mirror| mirror.status()) {
             self.metrics.mirror(mirror.up, mirror.behind_bytes);
         }

@@ -75,6 +75,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
             "this version knows no officers: in profile production no freeze can be ended and no policy replaced"
         );
     }
+    check_room(&config)?;
     let opened = open_log(&config).await?;
     check_mirror(&config, &opened).await?;
     let metrics = Arc::new(Metrics::default());
@@ -132,6 +133,15 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
     }
     tracing::info!("stopped: everything is recorded");
     Ok(())
+}
+
+/// Before anything is opened: sled writes at once, and what it cannot write it takes for damage.
+fn check_room(config: &Config) -> Result<(), ServeError> {
+    if !config.state_directory.exists() {
+        return Ok(()); // a refusal of its own
+    }
+    audit::check_room(&config.state_directory, 0)
+        .map_err(|reason| ServeError::Unwritable(Refusal::log_unavailable(reason)))
 }
 
 pub(crate) async fn open_log(config: &Arc<Config>) -> Result<Opened, ServeError> {

@@ -16,10 +16,7 @@ use crate::harness::{
 };
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![
-        trial("durability::a_sync_stands_between_every_entry_and_what_follows_from_it", order_of_calls),
-        trial("durability::a_full_disk_refuses_and_goes_on_when_there_is_room_again", full_disk),
-    ]
+    vec![trial("durability::a_sync_stands_between_every_entry_and_what_follows_from_it", order_of_calls)]
 }
 
 /// A step, as the trace shows it.
@@ -143,54 +140,4 @@ fn steps(trace: &str) -> Vec<Step> {
         }
     }
     steps
-}
-
-fn full_disk() {
-    if !rustix::process::geteuid().is_root() {
-        println!("SKIPPED: mounting a small disk needs root");
-        return;
-    }
-    let installation = Installation::new();
-    let state = installation.path("state");
-    let disk = installation.path("disk");
-    std::fs::rename(&state, &disk).unwrap();
-    std::fs::create_dir(&state).unwrap();
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=96m", "tmpfs"]).arg(&state).status().unwrap();
-    if !mounted.success() {
-        println!("SKIPPED: this machine does not let root mount a tmpfs");
-        return;
-    }
-    let _mounted = Mounted(state.clone());
-    assert!(Command::new("cp").arg("-a").arg(disk.join(".")).arg(&state).status().unwrap().success());
-
-    let running = installation.start();
-    let watcher = Watcher::new(&installation, &running);
-    watcher.signed("before", digest("raw", 1));
-    let filler = state.join("filler");
-    std::fs::write(&filler, vec![0; 48 << 20]).unwrap();
-    let problem = eventually("it notices", || {
-        let answer = watcher.put(&format!("full-{}", rand::random::<u32>()), digest("raw", 2));
-        (answer.status == 503).then(|| answer.problem())
-    });
-    assert_eq!(problem.type_uri, "urn:chancery:problem:audit-log-unavailable");
-    assert!(problem.detail.contains("MiB"), "{}", problem.detail);
-    assert_eq!(watcher.put("before", digest("raw", 1)).status, 200, "what is signed is still answered");
-    std::fs::remove_file(&filler).unwrap();
-    eventually("it goes on", || (watcher.put("after", digest("raw", 3)).status == 200).then_some(()));
-    running.stop();
-
-    std::fs::write(&filler, vec![0; 48 << 20]).unwrap();
-    let Err(said) = crate::harness::Running::try_start(&installation, &[]) else { panic!("it starts on a full disk") };
-    assert!(said.contains("MiB free"), "{said}");
-    std::fs::remove_file(&filler).unwrap();
-    installation.assert_log_verifies();
-}
-
-/// Unmounted when the test ends, however it ends.
-struct Mounted(std::path::PathBuf);
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
 }

@@ -31,6 +31,7 @@ mod limits;
 mod litecoin;
 mod mirror;
 mod monitoring;
+mod mutations;
 mod operator_cli;
 mod policy_tools;
 mod power_cut;
@@ -42,6 +43,7 @@ mod rollback;
 mod secrets;
 mod several_tokens;
 mod shape;
+mod small_disk;
 mod tamper;
 mod the_way;
 mod token_gone;
@@ -52,7 +54,7 @@ mod worker_privileges;
 mod yubihsm;
 
 fn main() -> ExitCode {
-    if let Some(code) = harness::program() {
+    if let Some(code) = harness::program().or_else(mutations::program) {
         return code;
     }
     let trials: Vec<Trial> = [
@@ -77,6 +79,7 @@ fn main() -> ExitCode {
         litecoin::trials(),
         mirror::trials(),
         monitoring::trials(),
+        mutations::trials(),
         operator_cli::trials(),
         policy_tools::trials(),
         power_cut::trials(),
@@ -88,6 +91,7 @@ fn main() -> ExitCode {
         secrets::trials(),
         several_tokens::trials(),
         shape::trials(),
+        small_disk::trials(),
         tamper::trials(),
         the_way::trials(),
         token_gone::trials(),

@@ -1,6 +1,7 @@
 //! The thread behind the writer: brings what is committed into the store, and only then moves the anchor.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError},
@@ -31,7 +32,9 @@ pub(super) struct Follower {
 impl Follower {
     /// Runs until the writer hangs up; then everything is in the store and anchored.
     pub(super) fn run(mut self) {
-        if let Err(reason) = self.follow_all() {
+        // sled may panic on a damaged file, also long after it was opened.
+        let followed = catch_unwind(AssertUnwindSafe(|| self.follow_all()));
+        if let Err(reason) = followed.unwrap_or_else(|_| Err("writing the store: sled panicked".to_owned())) {
             tracing::error!(reason, "the store behind the audit log failed");
             (self.failed)(reason);
         }

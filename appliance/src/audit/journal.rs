@@ -20,6 +20,8 @@ pub(super) struct Journal {
     file: File,
     path: PathBuf,
     length: u64,
+    /// Whether an incomplete line is behind what is known.
+    to_be_cut: bool,
     broken: bool,
 }
 
@@ -29,19 +31,17 @@ impl Journal {
         let path = path_in(directory);
         let mut options = OpenOptions::new();
         options.append(true).create_new(true).mode(0o600);
-        Ok(Self { file: options.open(&path)?, path, length: 0, broken: false })
+        Ok(Self { file: options.open(&path)?, path, length: 0, to_be_cut: false, broken: false })
     }
 
-    /// Opens the file to go on behind `length` bytes; what is behind them, an incomplete line, is cut.
+    /// Opens the file to go on behind `length` bytes; what is behind them, an incomplete line, is cut with the first entry
+    /// that is appended, which tells of it.
     pub(super) fn open(directory: &Path, length: u64) -> io::Result<Self> {
         let path = path_in(directory);
         let flags = OFlags::NOFOLLOW.bits() as i32;
         let file = OpenOptions::new().append(true).custom_flags(flags).open(&path)?;
-        if file.metadata()?.len() != length {
-            file.set_len(length)?;
-            file.sync_all()?;
-        }
-        Ok(Self { file, path, length, broken: false })
+        let to_be_cut = file.metadata()?.len() != length;
+        Ok(Self { file, path, length, to_be_cut, broken: false })
     }
 
     /// Writes what is between two positions once more, and syncs it. What can be read need not be on the disk: a kill
@@ -72,6 +72,12 @@ impl Journal {
             return Err(io::Error::other("an earlier write failed: restart the appliance, which reads the log back"));
         }
         self.broken = true;
+        if self.to_be_cut {
+            self.file.set_len(self.length)?;
+            // A power cut must not leave a part of the new line before the rest of the old one.
+            self.file.sync_all()?;
+            self.to_be_cut = false;
+        }
         self.file.write_all(lines)?;
         crate::testing_only::station("before-sync");
         self.file.sync_data()?;
@@ -88,17 +94,25 @@ impl Journal {
 
     /// Refuses where less than the free-space floor would be left after `extra` bytes.
     pub(super) fn room(&self, extra: u64) -> Result<(), String> {
-        let free = free_bytes(&self.path).map_err(|error| format!("{}: {error}", self.path.display()))?;
-        if free.saturating_sub(extra) >= FREE_SPACE_FLOOR {
-            return Ok(());
-        }
-        Err(format!(
-            "the disk of {} has {} MiB free and at least {} MiB are needed: free space; signing goes on by itself",
-            self.path.display(),
-            free >> 20,
-            FREE_SPACE_FLOOR >> 20
-        ))
+        check_room(&self.path, extra)
     }
+}
+
+/// Refuses where the disk of `path` would have less than the free-space floor left after `extra` bytes.
+///
+/// # Errors
+/// How much it has and needs.
+pub fn check_room(path: &Path, extra: u64) -> Result<(), String> {
+    let free = free_bytes(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    if free.saturating_sub(extra) >= FREE_SPACE_FLOOR {
+        return Ok(());
+    }
+    Err(format!(
+        "the disk of {} has {} MiB free and at least {} MiB are needed: free space; signing goes on by itself",
+        path.display(),
+        free >> 20,
+        FREE_SPACE_FLOOR >> 20
+    ))
 }
 
 /// Free bytes, for this user, of the file system that holds `path`.

@@ -89,7 +89,7 @@ const COPIED_AT_ONCE: u64 = 1 << 20;
 pub fn check_mirror(state: &Path, directory: &Path, bytes: u64) -> Result<(), MirrorError> {
     let (sender, receiver) = channel();
     let (state, directory) = (state.to_owned(), directory.to_owned());
-    thread::spawn(move || sender.send(Copy::open(&state, &directory, bytes)));
+    thread::spawn(move || sender.send(Copy::compare(&state, &directory, bytes)));
     match receiver.recv_timeout(CHECKED_WITHIN) {
         Ok(Err(error @ MirrorError::Contradicts { .. })) => Err(error),
         _ => Ok(()),
@@ -198,37 +198,48 @@ impl Copy {
     fn open(state: &Path, directory: &Path, bytes: u64) -> Result<Self, MirrorError> {
         let path = journal::path_in(directory);
         let unusable = |source| MirrorError::Unusable { path: path.clone(), source };
+        let copy = match Self::compare(state, directory, bytes)? {
+            Some(copy) => copy,
+            None => {
+                let file = options().create_new(true).open(&path).map_err(unusable)?;
+                File::open(directory).and_then(|directory| directory.sync_all()).map_err(unusable)?;
+                let log = File::open(journal::path_in(state)).map_err(unusable)?;
+                Self { log, file, path: path.clone(), length: 0 }
+            }
+        };
+        let (written, source) = (copy.file.metadata().map_err(unusable)?, copy.log.metadata().map_err(unusable)?);
+        if written.dev() == source.dev() {
+            tracing::warn!(path = %path.display(), "the mirror is on the same disk as the log: it outlives no disk");
+        }
+        if copy.length < written.len() {
+            copy.file.set_len(copy.length).map_err(unusable)?;
+        }
+        Ok(copy)
+    }
+
+    /// Holds the mirror, where there is one, against a log of `bytes`. Changes nothing: the log may yet be refused.
+    fn compare(state: &Path, directory: &Path, bytes: u64) -> Result<Option<Self>, MirrorError> {
+        let path = journal::path_in(directory);
+        let unusable = |source| MirrorError::Unusable { path: path.clone(), source };
         // Never made: below a mount point without its disk it would be on the first one.
         if !directory.is_dir() {
             let source = io::Error::new(ErrorKind::NotFound, "its directory is not there: is the disk mounted?");
             return Err(MirrorError::Unusable { path: directory.to_owned(), source });
         }
-        let (mut options, flags) = (OpenOptions::new(), OFlags::NOFOLLOW.bits() as i32);
-        options.read(true).write(true).mode(0o600).custom_flags(flags);
-        let file = match options.open(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let file = options.create_new(true).open(&path).map_err(unusable)?;
-                File::open(directory).and_then(|directory| directory.sync_all()).map_err(unusable)?;
-                file
-            }
+        let file = match options().open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             opened => opened.map_err(unusable)?,
         };
         let log = File::open(journal::path_in(state)).map_err(unusable)?;
-        let (written, source) = (file.metadata().map_err(unusable)?, log.metadata().map_err(unusable)?);
-        if written.dev() == source.dev() {
-            tracing::warn!(path = %path.display(), "the mirror is on the same disk as the log: it outlives no disk");
-        }
-        let length = end_of_last_line(&file, written.len()).map_err(unusable)?;
+        let written = file.metadata().map_err(unusable)?.len();
+        let length = end_of_last_line(&file, written).map_err(unusable)?;
         if length > bytes {
             return Err(MirrorError::Contradicts { path, what: "goes on behind the end of the log" });
         }
         if !same_end(&log, &file, length).map_err(unusable)? {
             return Err(MirrorError::Contradicts { path, what: "holds other entries than the log" });
         }
-        if length < written.len() {
-            file.set_len(length).map_err(unusable)?;
-        }
-        Ok(Self { log, file, path, length })
+        Ok(Some(Self { log, file, path, length }))
     }
 
     /// Copies what is new of a log that is durable up to `bytes`, and syncs it.
@@ -250,6 +261,12 @@ impl Copy {
         };
         copy().map_err(|source| MirrorError::Unusable { path: self.path.clone(), source })
     }
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600).custom_flags(OFlags::NOFOLLOW.bits() as i32);
+    options
 }
 
 fn end_of_last_line(file: &File, length: u64) -> io::Result<u64> {

@@ -38,9 +38,11 @@ const RESTORE: &str = "Nothing will be signed. Copy the directory aside before a
                        verify` how far log.jsonl is good, and go on by docs/recover.md";
 const CREATE: &str = "A log is created once, by `chancery policy install FILE --genesis`; if there was one before, \
                       bring the state directory back instead of creating a new one";
+const WRITABLE: &str = "Nothing was changed. Mount its disk for writing, let this user write there, and start again";
 const OTHER: &str = "Stop the other process, or give this one a state directory of its own";
 
-/// The log, read and proven whole.
+/// The log, read and proven whole. What is found is not changed before something is appended: whoever holds it against
+/// its mirror, its checkpoint or the token's anchor may yet refuse it.
 #[derive(Debug)]
 pub struct Opened {
     pub(super) log: Arc<Log>,
@@ -112,18 +114,14 @@ pub fn open(directory: &Path) -> Result<Opened, LogError> {
     tail.tip = Tip { size: frontier.size(), root: frontier.root(), bytes };
     let log = Log::new(store, Tip { size: stored, ..Tip::default() }, tiles);
     log.publish(tail);
-    let tip = log.follow().map_err(|error| refuse(error.to_string()))?;
     if state.uncounted {
         state.recount(&log).map_err(|error| refuse(error.to_string()))?;
     }
     let journal = Journal::open(directory, bytes).map_err(|error| refuse(format!("opening log.jsonl: {error}")))?;
-    let mut anchor_file =
+    let anchor =
         AnchorFile::open(directory, &anchor).map_err(|error| refuse(format!("opening the anchor: {error}")))?;
-    anchor_file
-        .write(tip.size, &tip.root, tip.bytes)
-        .map_err(|error| refuse(format!("writing the anchor: {error}")))?;
     let cut_bytes = (cut > 0).then_some(cut);
-    Ok(Opened { log: Arc::new(log), state, frontier, journal, anchor: anchor_file, cut_bytes, lock })
+    Ok(Opened { log: Arc::new(log), state, frontier, journal, anchor, cut_bytes, lock })
 }
 
 /// Takes the directory for this process.
@@ -139,7 +137,7 @@ pub(super) fn lock(directory: &Path) -> Result<File, LogError> {
 pub(super) fn take_lock(directory: &Path) -> Result<File, LogError> {
     let path = directory.join("lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-    let file = file.map_err(|error| refused(directory, None, format!("{}: {error}", path.display()), RESTORE))?;
+    let file = file.map_err(|error| refused(directory, None, format!("{}: {error}", path.display()), WRITABLE))?;
     rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
         .map_err(|_| refused(directory, None, "another process has it open".to_owned(), OTHER))?;
     Ok(file)

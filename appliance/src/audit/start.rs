@@ -14,6 +14,7 @@ use std::{
 use appliance_wire::{Body, Boot, BootToken};
 
 use super::{
+    ballast::Ballast,
     draft::Draft,
     entry_rate::EntryRate,
     evidence_files::EvidenceFiles,
@@ -76,11 +77,15 @@ impl Opened {
             allocations: EntryRate::new(1_000, 1),
             broken: Arc::clone(&broken),
             room_checked: None,
+            ballast: Ballast::of(directory),
             unanchored: Unanchored::default(),
             metrics,
         };
         let anchor_due = Arc::clone(&writer.unanchored.due);
         writer.record_boot(facts, cut_bytes)?;
+        if let Err(error) = writer.ballast.make() {
+            tracing::warn!(%error, "no ballast file: a full disk would leave no room to record a freeze");
+        }
         let failed = Box::new(move |reason: String| {
             let advised = format!("{reason}; restart the appliance once the cause is mended");
             *broken.write().unwrap_or_else(PoisonError::into_inner) = Some(advised);

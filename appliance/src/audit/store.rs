@@ -48,7 +48,9 @@ const CACHE_BYTES: u64 = 64 << 20;
 /// sled puts a node of over 128 KiB into a file of its own, which it never syncs and removes before what replaces it is
 /// durable. A node has up to 16 values, and some more before it is split.
 const CHUNK_BYTES: usize = 6 << 10;
-const OPEN_DEADLINE: Duration = Duration::from_secs(120);
+/// sled reads hundreds of megabytes a second: so long, and what a disk of a few megabytes a second needs.
+const OPEN_DEADLINE: Duration = Duration::from_secs(15);
+const SLOWEST_BYTES_A_SECOND: u64 = 4 << 20;
 const FLUSH_DEADLINE: Duration = Duration::from_secs(30);
 const SIZE: &[u8] = b"n";
 const SNAPSHOT: u8 = b's';
@@ -87,7 +89,9 @@ impl Store {
             wait_until_let_go(&opened.join("db"));
             sled::Config::new().path(opened).cache_capacity(CACHE_BYTES).flush_every_ms(None).open()
         };
-        let database = match watched(OPEN_DEADLINE, open) {
+        let length = fs::metadata(path.join("db")).map_or(0, |db| db.len());
+        let deadline = OPEN_DEADLINE + Duration::from_secs(length / SLOWEST_BYTES_A_SECOND);
+        let database = match watched(deadline, open) {
             Some(Ok(Ok(database))) => database,
             Some(Ok(Err(error))) => return Err(Unreadable::at(&path, &error)),
             Some(Err(_)) => return Err(Unreadable::new(format!("{} is damaged: sled panicked on it", path.display()))),

@@ -15,6 +15,7 @@ use appliance_wire::{Body, Entry, tree::Frontier};
 use tokio::sync::watch;
 
 use super::{
+    ballast::{BALLAST_BYTES, Ballast},
     draft::Draft,
     entry_rate::EntryRate,
     evidence_files::EvidenceFiles,
@@ -66,6 +67,7 @@ pub(super) struct Writer {
     /// Why nothing may be accepted any more; set here, or by the follower.
     pub(super) broken: Arc<RwLock<Option<String>>>,
     pub(super) room_checked: Option<(Instant, Result<(), String>)>,
+    pub(super) ballast: Ballast,
     pub(super) snapshot_at: u64,
     pub(super) unanchored: Unanchored,
     pub(super) metrics: Arc<Metrics>,
@@ -218,8 +220,26 @@ impl Writer {
 
     /// Evidence first: an entry that names it is never durable without it.
     fn write(&mut self, draft: &Draft) -> Result<(), String> {
+        self.make_room();
         self.evidence.keep(&draft.evidence).map_err(|error| format!("writing evidence: {error}"))?;
         self.journal.append(&draft.lines).map_err(|error| format!("writing log.jsonl: {error}"))
+    }
+
+    /// Outcomes, freezes and the stop are written into the last room there is, and the store follows: a write that failed
+    /// would end all writing until a restart.
+    fn make_room(&mut self) {
+        match self.ballast.give_way() {
+            Ok(false) => {}
+            Ok(true) => {
+                self.room_checked = None;
+                tracing::error!(
+                    bytes = BALLAST_BYTES,
+                    "the disk of the state directory is full: the ballast file was removed so that what happens can be \
+                     recorded. Free space; the ballast is made again at the next start"
+                );
+            }
+            Err(error) => tracing::error!(%error, "the disk of the state directory is full or unreadable"),
+        }
     }
 
     fn take_snapshot(&mut self) {

@@ -44,6 +44,13 @@ fn show(status: &Value) {
             Some(reason) => line("MIRROR", format!("NOT WRITTEN: {reason}")),
         }
     }
+    if status["ballast_kept"] == false {
+        let free = status["disk_free_bytes"].as_u64().unwrap_or_default() >> 20;
+        line(
+            "BALLAST",
+            format!("MISSING: the disk has {free} MiB free; it is made at a start with at least 80 MiB free"),
+        );
+    }
     line("open requests", status["open_requests"].to_string());
     line("log key", text(&status["log_key"]));
     line("watcher listener", text(&status["listeners"]["watcher"]));

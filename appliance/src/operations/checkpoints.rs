@@ -1,6 +1,7 @@
 //! Checkpoints: at most one a second, of durable sizes only, never a smaller one.
 
 use std::{
+    fmt::Display,
     fs,
     io::Write,
     path::PathBuf,
@@ -31,10 +32,17 @@ impl Checkpoints {
     /// The stored checkpoint is not of this log.
     pub fn open(state_directory: &std::path::Path, key: LogKey, token: String, log: &Log) -> Result<Self, String> {
         let path = state_directory.join("checkpoint");
+        let damaged = |error: &dyn Display| {
+            format!(
+                "the checkpoint {} cannot be used: {error}. Bring a copy of it back; where there is none, hold the log \
+                 against a checkpoint that a watcher keeps (`chancery audit verify --since`), and only then remove it",
+                path.display()
+            )
+        };
         let newest = match fs::read_to_string(&path) {
-            Ok(note) => Some(Checkpoint::open(&note, &key).map_err(|error| format!("{}: {error}", path.display()))?),
+            Ok(note) => Some(Checkpoint::open(&note, &key).map_err(|error| damaged(&error))?),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(format!("{}: {error}", path.display())),
+            Err(error) => return Err(damaged(&error)),
         };
         if let Some(checkpoint) = &newest {
             let root = log.root(checkpoint.size()).map_err(|error| error.to_string())?;

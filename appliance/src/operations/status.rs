@@ -6,7 +6,10 @@ use appliance_wire::Scope;
 use serde::Serialize;
 
 use super::Operations;
-use crate::{audit::MirrorStatus, tokens::TokenState};
+use crate::{
+    audit::{Ballast, MirrorStatus, free_bytes},
+    tokens::TokenState,
+};
 
 /// One token.
 #[derive(Clone, Debug, Serialize)]
@@ -58,6 +61,11 @@ pub struct Status {
     /// The second copy of the log, where one is configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mirror: Option<MirrorStatus>,
+    /// Bytes free on the disk of the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_free_bytes: Option<u64>,
+    /// Whether the ballast file keeps room for a full disk.
+    pub ballast_kept: bool,
     /// The policy in force.
     pub policy_version: u64,
     /// SHA-256 of its document.
@@ -87,6 +95,8 @@ impl Operations {
         let policy = self.audit.policy();
         Status {
             mirror: self.mirror.as_ref().map(|mirror| mirror.status()),
+            disk_free_bytes: free_bytes(&self.config.state_directory).ok(),
+            ballast_kept: Ballast::of(&self.config.state_directory).is_kept(),
             profile: self.config.profile.name(),
             version: env!("CARGO_PKG_VERSION"),
             entries: self.audit.log().tip().size,

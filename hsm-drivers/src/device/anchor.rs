@@ -19,10 +19,11 @@ pub(crate) struct Generations<P> {
 }
 
 impl<P: Copy> Generations<P> {
-    /// Of the values found, oldest first.
+    /// Of the values found, oldest first. Two of one number were made by two writers at once: for whoever reads them the
+    /// same one is the newer, that with the greater content. The writer of the other does not find what it wrote.
     ///
     /// # Errors
-    /// [`Error::KeyUnfit`] where one is no anchor, or two have the same number: none is chosen.
+    /// [`Error::KeyUnfit`] where one is no anchor.
     pub(crate) fn read(values: impl IntoIterator<Item = (P, Vec<u8>)>) -> Result<Self, Error> {
         let mut found = Vec::new();
         for (place, value) in values {
@@ -32,10 +33,7 @@ impl<P: Copy> Generations<P> {
                 .ok_or_else(|| unfit(format!("an object of this label has {} bytes and is none", value.len())))?;
             found.push((u64::from_be_bytes(*number), place, content.to_vec()));
         }
-        found.sort_by_key(|(number, _, _)| *number);
-        if found.windows(2).any(|pair| matches!(pair, [(one, ..), (other, ..)] if one == other)) {
-            return Err(unfit("two objects of this label have the same number".to_owned()));
-        }
+        found.sort_by(|(one, _, content), (other, _, of_other)| (one, content).cmp(&(other, of_other)));
         Ok(Self { found })
     }
 
@@ -100,10 +98,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_anchor_is_refused_and_of_two_alike_none_is_chosen() {
+    fn of_two_with_one_number_every_reader_takes_the_same() {
+        let mut two = [('a', kept(7, b"open 12")), ('b', kept(7, b"open 13"))];
+        for _ in 0..2 {
+            let found = Generations::read(two.clone()).unwrap();
+            let (newest, older) = found.places();
+            assert_eq!((newest, older.collect::<Vec<_>>(), found.next()), (Some('b'), vec!['a'], 8));
+            assert_eq!(found.newest().unwrap(), b"open 13");
+            two.reverse();
+        }
+    }
+
+    #[test]
+    fn what_is_no_anchor_is_refused() {
         assert!(Generations::read([('a', vec![0; NUMBER - 1])]).is_err());
         assert!(Generations::read([('a', vec![0; NUMBER + LONGEST_ANCHOR + 1])]).is_err());
-        assert!(Generations::read([('a', kept(7, b"one")), ('b', kept(7, b"other"))]).is_err());
         assert!(too_long(&[0; LONGEST_ANCHOR + 1]).is_err() && too_long(&[0; LONGEST_ANCHOR]).is_ok());
     }
 }

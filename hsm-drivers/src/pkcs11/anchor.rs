@@ -3,7 +3,6 @@
 use std::sync::{Mutex, PoisonError};
 
 use cryptoki::{
-    error::{Error as CryptokiError, RvError},
     object::{Attribute, AttributeType, ObjectClass, ObjectHandle},
     session::Session,
 };
@@ -40,8 +39,8 @@ pub(super) fn find(session: &Session) -> Result<Generations<ObjectHandle>, Error
     Generations::read(values)
 }
 
-/// Changes the newest anchor, in a read-write session; where the token does not change objects, makes the next and
-/// destroys the one before. What an interruption left goes in any case.
+/// Makes the next anchor, in a read-write session, and destroys the one before; what an interruption left goes first. None
+/// is ever changed: another appliance that writes at the same moment must not undo this writing unseen.
 pub(super) fn write(session: &Session, anchor: &[u8]) -> Result<(), Error> {
     // Each session has a thread of its own, and a number must be given once.
     static WRITING: Mutex<()> = Mutex::new(());
@@ -53,28 +52,8 @@ pub(super) fn write(session: &Session, anchor: &[u8]) -> Result<(), Error> {
     for handle in older {
         session.destroy_object(handle).map_err(failed)?;
     }
-    if let Some(newest) = newest {
-        match session.update_attributes(newest, std::slice::from_ref(&value)) {
-            Err(error) if is_not_changed(&error) => {}
-            changed => return changed.map_err(failed),
-        }
-    }
     let mut template = identity();
     template.extend([Attribute::Token(true), Attribute::Private(true), Attribute::Modifiable(true), value]);
     session.create_object(&template).map_err(failed)?;
     newest.map_or(Ok(()), |newest| session.destroy_object(newest).map_err(failed))
-}
-
-/// The token says that it changes no such object, or no such attribute.
-fn is_not_changed(error: &CryptokiError) -> bool {
-    let CryptokiError::Pkcs11(code, _) = error else { return false };
-    matches!(
-        code,
-        RvError::ActionProhibited
-            | RvError::AttributeReadOnly
-            | RvError::AttributeTypeInvalid
-            | RvError::FunctionNotSupported
-            | RvError::FunctionRejected
-            | RvError::TemplateInconsistent
-    )
 }

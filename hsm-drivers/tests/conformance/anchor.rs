@@ -46,8 +46,8 @@ fn the_newer_counts() {
     let token = Token::new();
     put(&token, 1, b"one", true);
     put(&token, 1, b"other", true);
-    let error = token.device().read_anchor().unwrap_err();
-    assert!(error.needs_operator() && error.to_string().contains("same number"), "{error}");
+    // Two appliances wrote at once.
+    assert_eq!(token.device().read_anchor().unwrap().unwrap(), b"other");
 }
 
 fn a_token_that_changes_no_object() {
