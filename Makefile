@@ -50,7 +50,8 @@ check: ## formatting, and clippy on each crate by itself
 bench: ## signatures a second, end to end, one line a measurement
 	@.ci/prerequisites
 	@export SOFTHSM2_MODULE="$$(.ci/prerequisites --softhsm)"; \
-	exec $(CARGO) bench -p integration-tests --bench end_to_end --bench worker
+	$(CARGO) bench -p integration-tests --bench end_to_end --bench worker; \
+	exec $(CARGO) bench -p integration-tests --bench scale
 
 # The tests of `make test` that take a number, with large ones. Built once, for a test that runs long must not be replaced.
 # Not by nextest, which ends a test after minutes.

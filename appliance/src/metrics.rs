@@ -42,6 +42,8 @@ pub struct Metrics {
     mirror_behind: Gauge,
     disk_free: Gauge,
     ballast_missing: Gauge,
+    log_checked: Gauge,
+    log_not_whole: Gauge,
 }
 
 impl Default for Metrics {
@@ -68,6 +70,8 @@ impl Default for Metrics {
             mirror_behind: Gauge::default(),
             disk_free: Gauge::default(),
             ballast_missing: Gauge::default(),
+            log_checked: Gauge::default(),
+            log_not_whole: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -107,6 +111,10 @@ impl Metrics {
         registry.register("disk_free_bytes", "Free on the disk of the log", self.disk_free.clone());
         let help = "1 where no ballast file keeps room for a full disk";
         registry.register("ballast_missing", help, self.ballast_missing.clone());
+        let help = "Entries of the audit log found whole since the start";
+        registry.register("log_checked", help, self.log_checked.clone());
+        let help = "1 where the audit log was found not to be whole: nothing is signed";
+        registry.register("log_not_whole", help, self.log_not_whole.clone());
     }
 
     /// A request was answered with signatures.
@@ -177,6 +185,12 @@ impl Metrics {
     pub fn disk(&self, free_bytes: u64, ballast_kept: bool) {
         self.disk_free.set(i64::try_from(free_bytes).unwrap_or(i64::MAX));
         self.ballast_missing.set(i64::from(!ballast_kept));
+    }
+
+    /// How far the log was checked since the start, and whether it is as it must be.
+    pub fn scrubbed(&self, checked: u64, whole: bool) {
+        self.log_checked.set(i64::try_from(checked).unwrap_or(i64::MAX));
+        self.log_not_whole.set(i64::from(!whole));
     }
 
     /// OpenMetrics text.

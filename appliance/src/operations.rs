@@ -124,6 +124,8 @@ impl Operations {
         if let Some(mirror) = self.mirror.as_ref().map(|mirror| mirror.status()) {
             self.metrics.mirror(mirror.up, mirror.behind_bytes);
         }
+        let scrub = self.audit.scrubbed();
+        self.metrics.scrubbed(scrub.checked, scrub.finding.is_none());
         self.metrics.text()
     }
 

@@ -140,6 +140,14 @@ impl Policy {
         self.key(name).filter(|key| self.grants(watcher, &key.name))
     }
 
+    /// The earliest service time that a limit can still look back to at `now`: twice the longest window, for a bucket
+    /// keeps what it holds a little longer than the window itself.
+    #[must_use]
+    pub fn counts_since(&self, now: u64) -> u64 {
+        let longest = self.limits.iter().map(|limit| limit.window_ms).max().unwrap_or(0);
+        now.saturating_sub(longest.saturating_mul(2))
+    }
+
     /// The keys [granted](Self::grants) to `watcher`.
     pub fn granted_keys(&self, watcher: &str) -> impl Iterator<Item = &PolicyKey> {
         self.keys.iter().filter(move |key| self.grants(watcher, &key.name))

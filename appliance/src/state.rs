@@ -17,6 +17,7 @@ mod addresses;
 mod bindings;
 mod bound;
 mod charges;
+mod fingerprint;
 mod snapshot;
 mod usage;
 mod variant;
@@ -26,6 +27,7 @@ pub use addresses::{Addresses, MOST_CHILDREN, address_of};
 pub use bindings::{Binding, BindingKey, Bindings, Outcome, bindings_of, withdrawal_of};
 pub use bound::{Bound, are_of};
 pub use charges::{Charge, Counted, charges_of, percent_everywhere};
+pub use fingerprint::Fingerprint;
 pub use snapshot::BadSnapshot;
 pub use usage::{Spent, Usage};
 pub use variant::charged;
@@ -277,9 +279,7 @@ impl State {
     pub fn recount<B: Bindings>(&mut self, log: &B) -> Result<(), RecountError<B::Error>> {
         self.uncounted = false;
         let Some(policy) = self.policy.clone() else { return Ok(()) };
-        let longest = policy.limits.iter().map(|limit| limit.window_ms).max().unwrap_or(0);
-        // Twice the window: buckets keep what they hold a little longer than the window itself.
-        let since = self.elapsed.saturating_sub(longest.saturating_mul(2));
+        let since = policy.counts_since(self.elapsed);
         let mut found = Vec::new();
         for index in (0..self.size).rev() {
             let entry = log.entry(index).map_err(RecountError::Log)?;

@@ -232,7 +232,7 @@ fn killed_worker() {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
             if let Some(worker) = installation.status()["tokens"][0]["worker"].as_i64() {
-                let _ = kill_process(Pid::from_raw(worker as i32).unwrap(), Signal::KILL);
+                kill_with_a_request_in_it(installation, Pid::from_raw(worker as i32).unwrap()).await;
             }
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
@@ -253,6 +253,26 @@ fn killed_worker() {
     assert_eq!(load::of_kind(&log, "boot").count(), 1);
     running.stop();
     installation.assert_log_verifies();
+}
+
+/// Held first, until an acceptance waits for it: between two anchors it may have nothing to sign.
+async fn kill_with_a_request_in_it(installation: &Installation, worker: Pid) {
+    let waits = || {
+        let log = load::log_of(installation);
+        let ended = load::of_kind(&log, "signed").count();
+        load::of_kind(&log, "accepted").count() > ended
+    };
+    for _ in 0..50 {
+        let _ = kill_process(worker, Signal::STOP);
+        // What was signed already is recorded meanwhile.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        if waits() {
+            break;
+        }
+        let _ = kill_process(worker, Signal::CONT);
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let _ = kill_process(worker, Signal::KILL);
 }
 
 /// An incomplete last line is cut when the log is opened. Where the start then fails for another reason, the next

@@ -40,6 +40,7 @@ mod proofs;
 mod rates;
 mod recover;
 mod rollback;
+mod scale;
 mod secrets;
 mod several_tokens;
 mod shape;
@@ -88,6 +89,7 @@ fn main() -> ExitCode {
         rates::trials(),
         recover::trials(),
         rollback::trials(),
+        scale::trials(),
         secrets::trials(),
         several_tokens::trials(),
         shape::trials(),

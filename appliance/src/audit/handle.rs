@@ -14,6 +14,7 @@ use super::{
     intent::{Failure, Intent, VerifiedSignatures},
     job::Job,
     log::Log,
+    scrub::{Progress, ScrubStatus},
     standing::{Admission, Allocated, LookUp, Standing, Verdict, standing},
     writer::AnchorDue,
 };
@@ -36,6 +37,7 @@ pub struct Audit {
     pub(super) under_way: Arc<AtomicUsize>,
     pub(super) at_token: Arc<AtomicUsize>,
     pub(super) anchor_due: Arc<AnchorDue>,
+    pub(super) scrub: Arc<Progress>,
 }
 
 /// Counts while it lives.
@@ -66,6 +68,12 @@ impl Audit {
     #[must_use]
     pub fn policy(&self) -> Arc<Policy> {
         Arc::clone(&self.policy.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How far the log was checked since the start.
+    #[must_use]
+    pub fn scrubbed(&self) -> ScrubStatus {
+        self.scrub.status()
     }
 
     /// Announces a request that will come to the writer, which waits for company only where some can come.

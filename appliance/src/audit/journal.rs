@@ -238,6 +238,21 @@ impl Lines {
         self.go_back()
     }
 
+    /// As [`go_to`](Self::go_to), where it is not known that a line begins there.
+    ///
+    /// # Errors
+    /// None does, or the file cannot be read.
+    pub(super) fn go_to_line(&mut self, position: u64) -> io::Result<()> {
+        let mut before = [b'\n'];
+        if position > 0 {
+            self.reader.get_ref().read_exact_at(&mut before, position - 1)?;
+        }
+        if before != [b'\n'] {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "no line ends before it"));
+        }
+        self.go_to(position)
+    }
+
     /// Whether the directory's log is still the file that is read here, and not shorter than what was read.
     ///
     /// # Errors

@@ -8,12 +8,13 @@ use std::{
 
 use appliance_wire::{
     Entry, from_canonical,
-    tree::{self, Hash},
+    tree::{self, Hash, Nodes, leaf_hash},
 };
 
 use super::{
     store::{Store, StoreBatch},
-    tiles::{TileReader, Tiles},
+    tile_reader::{ProvenTiles, TileReader},
+    tiles::Tiles,
     unreadable::Unreadable,
 };
 use crate::state::{Binding, BindingKey, Bindings};
@@ -22,6 +23,7 @@ use crate::state::{Binding, BindingKey, Bindings};
 #[derive(Debug)]
 pub struct Log {
     store: Store,
+    proven: ProvenTiles,
     recent: RwLock<Recent>,
     /// Durable bytes, told to who waits for more.
     grown: (Mutex<u64>, Condvar),
@@ -63,7 +65,12 @@ impl Log {
     /// A log whose entries up to `tip`, with these tiles, are in the store.
     pub(super) fn new(store: Store, tip: Tip, tiles: Tiles) -> Self {
         let recent = Recent { first: tip.size, tiles, tip, ..Recent::default() };
-        Self { store, recent: RwLock::new(recent), grown: (Mutex::new(tip.bytes), Condvar::new()) }
+        Self {
+            store,
+            proven: ProvenTiles::default(),
+            recent: RwLock::new(recent),
+            grown: (Mutex::new(tip.bytes), Condvar::new()),
+        }
     }
 
     /// Where the durable log ends.
@@ -72,7 +79,7 @@ impl Log {
         self.recent().tip
     }
 
-    /// Exact bytes of an entry.
+    /// Exact bytes of an entry: those the tree has at this index, whatever the store says.
     ///
     /// # Errors
     /// There is no such entry, or it cannot be read.
@@ -85,7 +92,18 @@ impl Log {
                 return bytes.ok_or_else(|| Unreadable::new(format!("there is no entry {index}")));
             }
         }
-        self.store.entry(index)?.ok_or_else(|| Unreadable::new(format!("entry {index} is missing from the store")))
+        let bytes = self.store.entry(index)?;
+        let bytes = bytes.ok_or_else(|| Unreadable::new(format!("entry {index} is missing from the store")))?;
+        if self.with_tiles(|_, tiles| tiles.node(0, index))? != leaf_hash(&bytes) {
+            let reason = format!("entry {index} in the store is not the one the tree has there: it was altered");
+            return Err(Unreadable::new(reason));
+        }
+        Ok(bytes)
+    }
+
+    /// What is behind it, as it says, unproven.
+    pub(super) fn store(&self) -> &Store {
+        &self.store
     }
 
     /// Root over the first `size` entries; none where there are fewer.
@@ -182,7 +200,7 @@ impl Log {
 
     fn with_tiles<T>(&self, read: impl FnOnce(&Recent, &TileReader<'_>) -> T) -> T {
         let recent = self.recent();
-        read(&recent, &TileReader { tiles: &recent.tiles, store: &self.store })
+        read(&recent, &TileReader { tiles: &recent.tiles, store: &self.store, proven: &self.proven })
     }
 
     fn recent(&self) -> RwLockReadGuard<'_, Recent> {

@@ -14,11 +14,16 @@ use super::{
     anchor::{self, Anchor, AnchorFile},
     journal::{self, Journal, Lines, Next},
     log::{Log, Published, Tip},
+    scrub::Scrub,
     store::Store,
     tiles::Tiles,
     unreadable::Unreadable,
 };
 use crate::state::{State, bindings_of};
+
+mod base;
+
+use self::base::Base;
 
 /// Why the log is refused: where, what, and what to do.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -41,8 +46,9 @@ const CREATE: &str = "A log is created once, by `chancery policy install FILE --
 const WRITABLE: &str = "Nothing was changed. Mount its disk for writing, let this user write there, and start again";
 const OTHER: &str = "Stop the other process, or give this one a state directory of its own";
 
-/// The log, read and proven whole. What is found is not changed before something is appended: whoever holds it against
-/// its mirror, its checkpoint or the token's anchor may yet refuse it.
+/// The log, read and proven whole; of a long one the end, and the rest is [scrubbed](Scrub) while it is served. What is
+/// found is not changed before something is appended: whoever holds it against its mirror, its checkpoint or the token's
+/// anchor may yet refuse it.
 #[derive(Debug)]
 pub struct Opened {
     pub(super) log: Arc<Log>,
@@ -51,6 +57,7 @@ pub struct Opened {
     pub(super) journal: Journal,
     pub(super) anchor: AnchorFile,
     pub(super) cut_bytes: Option<u64>,
+    pub(super) scrub: Scrub,
     /// Held while this process writes the log.
     pub(super) lock: File,
 }
@@ -73,6 +80,8 @@ struct Scan<'a, I> {
     directory: &'a Path,
     anchor: Anchor,
     store: &'a Store,
+    /// Where the first line to be read begins.
+    position: u64,
     /// Entries of the store, in step with the lines of the journal.
     entries: I,
     stored: u64,
@@ -82,11 +91,27 @@ struct Scan<'a, I> {
     tail: Published,
 }
 
-/// Opens the log of a state directory.
+/// Logs up to this size are read whole before anything is served: that is the stronger check, and so many entries of
+/// 800 bytes are read, compared and hashed in under 100 ms.
+const READ_WHOLE: u64 = 20_000;
+
+/// Opens the log of a state directory. Of a long one the end is read, from the snapshot on.
 ///
 /// # Errors
 /// [`LogError`]: missing, in use, damaged, shorter than its anchor, or copies that do not agree.
 pub fn open(directory: &Path) -> Result<Opened, LogError> {
+    open_reading(directory, READ_WHOLE)
+}
+
+/// As [`open`], reading all of it, however long it is.
+///
+/// # Errors
+/// The same.
+pub(super) fn open_whole(directory: &Path) -> Result<Opened, LogError> {
+    open_reading(directory, u64::MAX)
+}
+
+fn open_reading(directory: &Path, read_whole: u64) -> Result<Opened, LogError> {
     let refuse = |reason: String| refused(directory, None, reason, RESTORE);
     let lock = lock(directory)?;
     let anchor = read_anchor(directory)?;
@@ -95,18 +120,11 @@ pub fn open(directory: &Path) -> Result<Opened, LogError> {
     if stored < anchor.size {
         return Err(refuse(format!("the store holds {stored} entries, the anchor says {}", anchor.size)));
     }
-    let state = snapshot(&store, stored).map_err(|error| refuse(error.to_string()))?;
-    let mut scan = Scan {
-        directory,
-        anchor,
-        store: &store,
-        entries: store.entries(),
-        stored,
-        state,
-        frontier: Frontier::default(),
-        tiles: Tiles::default(),
-        tail: Published::default(),
-    };
+    let base = Base::of(&store, &anchor, stored, read_whole).map_err(|error| refuse(error.to_string()))?;
+    let entries = store.entries_from(base.frontier.size()).map_err(|error| refuse(error.to_string()))?;
+    let Base { state, frontier, tiles, position, snapshot } = base;
+    let tail = Published::default();
+    let mut scan = Scan { directory, anchor, store: &store, position, entries, stored, state, frontier, tiles, tail };
     let (bytes, cut) = scan.run()?;
     Journal::settle(directory, scan.anchor.bytes, bytes)
         .map_err(|error| refuse(format!("writing the end of log.jsonl again: {error}")))?;
@@ -120,8 +138,9 @@ pub fn open(directory: &Path) -> Result<Opened, LogError> {
     let journal = Journal::open(directory, bytes).map_err(|error| refuse(format!("opening log.jsonl: {error}")))?;
     let anchor =
         AnchorFile::open(directory, &anchor).map_err(|error| refuse(format!("opening the anchor: {error}")))?;
-    let cut_bytes = (cut > 0).then_some(cut);
-    Ok(Opened { log: Arc::new(log), state, frontier, journal, anchor, cut_bytes, lock })
+    let (log, cut_bytes) = (Arc::new(log), (cut > 0).then_some(cut));
+    let scrub = Scrub::new(directory, Arc::clone(&log), stored, snapshot);
+    Ok(Opened { log, state, frontier, journal, anchor, cut_bytes, scrub, lock })
 }
 
 /// Takes the directory for this process.
@@ -154,24 +173,18 @@ fn read_anchor(directory: &Path) -> Result<Anchor, LogError> {
     }
 }
 
-/// The newest usable snapshot; the beginning where there is none.
-fn snapshot(store: &Store, stored: u64) -> Result<State, Unreadable> {
-    let Some(bytes) = store.snapshot()? else { return Ok(State::default()) };
-    match State::from_snapshot(&bytes) {
-        Ok(state) if state.size <= stored => Ok(state),
-        Ok(_) => Ok(State::default()),
-        Err(error) => {
-            tracing::warn!(%error, "reading the log from the beginning");
-            Ok(State::default())
-        }
-    }
-}
-
 impl<I: Iterator<Item = Result<Arc<[u8]>, Unreadable>>> Scan<'_, I> {
-    /// Reads the whole journal. Returns where its last complete line ends, and how many bytes are behind it.
+    /// Reads the journal to its end. Returns where its last complete line ends, and how many bytes are behind it.
     fn run(&mut self) -> Result<(u64, u64), LogError> {
         let mut lines =
             Lines::open(self.directory).map_err(|error| self.refuse(None, format!("opening log.jsonl: {error}")))?;
+        let begin = self.frontier.size();
+        lines.go_to_line(self.position).map_err(|error| {
+            self.refuse(Some(begin), format!("log.jsonl has no line that begins at byte {}: {error}", self.position))
+        })?;
+        if begin > 0 && begin == self.anchor.size {
+            self.check_anchor(begin - 1, self.position)?;
+        }
         let cut = loop {
             let before = lines.position();
             match lines.next() {
@@ -210,11 +223,16 @@ impl<I: Iterator<Item = Result<Arc<[u8]>, Unreadable>>> Scan<'_, I> {
         if index >= self.state.size.min(self.stored) {
             self.replay(index, bytes, leaf)?;
         }
-        if index + 1 == self.anchor.size && !(self.anchor.has_root(&self.frontier.root()) && self.anchor.bytes == end) {
-            let reason = "the entries up to here are not those the anchor was written for".to_owned();
-            return Err(self.refuse(Some(index), reason));
+        if index + 1 == self.anchor.size { self.check_anchor(index, end) } else { Ok(()) }
+    }
+
+    /// What was read up to the entry with this index, which ends there, must be what the anchor was written for.
+    fn check_anchor(&self, index: u64, end: u64) -> Result<(), LogError> {
+        if self.anchor.has_root(&self.frontier.root()) && self.anchor.bytes == end {
+            return Ok(());
         }
-        Ok(())
+        let reason = "the entries up to here are not those the anchor was written for".to_owned();
+        Err(self.refuse(Some(index), reason))
     }
 
     /// Entries the snapshot does not know, and those the store does not hold.

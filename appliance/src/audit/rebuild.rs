@@ -22,7 +22,7 @@ use super::{
     in_place::InPlace,
     journal::{self, Lines, Next},
     log::{Log, Published, Tip},
-    open::{lock, open},
+    open::{lock, open_whole},
     store::Store,
     tiles::Tiles,
     unreadable::Unreadable,
@@ -77,7 +77,7 @@ pub fn rebuild(directory: &Path, from: RebuildFrom<'_>, progress: &dyn Fn(u64)) 
     let rebuilt = built.and_then(|(entries, kept_entries, names)| {
         let in_place = InPlace::put(directory, &building, &names, "before-rebuild").map_err(|error| failed(&error))?;
         drop(held);
-        match open(directory) {
+        match open_whole(directory) {
             Ok(_) => Ok(Rebuilt { entries, kept_entries, replaced: in_place.kept() }),
             Err(error) => {
                 in_place.put_back().map_err(|error| failed(&error))?;

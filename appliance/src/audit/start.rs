@@ -51,7 +51,7 @@ impl Opened {
     pub fn start(self, directory: &Path, facts: BootFacts, metrics: Arc<Metrics>) -> Result<Audit, Refusal> {
         let policy = self.state.policy.clone().ok_or_else(|| Refusal::log_unavailable("it has no policy"))?;
         let clock = clock(&self.state).map_err(Refusal::log_unavailable)?;
-        let Self { log, state, frontier, journal, anchor, cut_bytes, lock } = self;
+        let Self { log, state, frontier, journal, anchor, cut_bytes, scrub, lock } = self;
         let policy: Arc<RwLock<Arc<Policy>>> = Arc::new(RwLock::new(policy));
         let under_way = Arc::new(AtomicUsize::new(0));
         let at_token = Arc::new(AtomicUsize::new(0));
@@ -79,6 +79,7 @@ impl Opened {
             room_checked: None,
             ballast: Ballast::of(directory),
             unanchored: Unanchored::default(),
+            scrub: scrub.progress(),
             metrics,
         };
         let anchor_due = Arc::clone(&writer.unanchored.due);
@@ -86,6 +87,10 @@ impl Opened {
         if let Err(error) = writer.ballast.make() {
             tracing::warn!(%error, "no ballast file: a full disk would leave no room to record a freeze");
         }
+        let scrubbed = scrub.progress();
+        let not_whole = Arc::clone(&broken);
+        let finding = move |finding| *not_whole.write().unwrap_or_else(PoisonError::into_inner) = Some(finding);
+        scrub.start(finding).map_err(Refusal::log_unavailable)?;
         let failed = Box::new(move |reason: String| {
             let advised = format!("{reason}; restart the appliance once the cause is mended");
             *broken.write().unwrap_or_else(PoisonError::into_inner) = Some(advised);
@@ -99,7 +104,7 @@ impl Opened {
         });
         spawned.map_err(Refusal::log_unavailable)?;
         writer.spawn(when_stopped)?;
-        Ok(Audit { jobs, log, policy, under_way, at_token, anchor_due })
+        Ok(Audit { jobs, log, policy, under_way, at_token, anchor_due, scrub: scrubbed })
     }
 }
 

@@ -23,6 +23,8 @@ use rustix::{
 use super::unreadable::Unreadable;
 use crate::state::{Binding, BindingKey};
 
+mod buckets;
+
 /// (level, number) of a tile.
 pub(super) type TilePlace = (u32, u64);
 
@@ -44,7 +46,8 @@ pub(super) struct Store {
     synced: File,
 }
 
-const CACHE_BYTES: u64 = 64 << 20;
+/// What it holds takes several times as much; the kernel keeps the file's pages beside it.
+const CACHE_BYTES: u64 = 32 << 20;
 /// sled puts a node of over 128 KiB into a file of its own, which it never syncs and removes before what replaces it is
 /// durable. A node has up to 16 values, and some more before it is split.
 const CHUNK_BYTES: usize = 6 << 10;
@@ -114,8 +117,8 @@ impl Store {
                 writes.insert([tile_key(*level, *number).as_slice(), &[chunk as u8]].concat(), part);
             }
         }
-        for (key, binding) in &batch.bindings {
-            writes.insert(key.as_bytes().as_slice(), binding.to_bytes().as_slice());
+        for (key, bucket) in buckets::with(&batch.bindings, |key| self.bucket(key))? {
+            writes.insert(key.as_slice(), bucket);
         }
         if let Some((size, snapshot)) = &batch.snapshot {
             for (chunk, part) in snapshot.chunks(CHUNK_BYTES).enumerate() {
@@ -160,7 +163,25 @@ impl Store {
 
     /// Every entry, in order.
     pub(super) fn entries(&self) -> impl Iterator<Item = Result<Arc<[u8]>, Unreadable>> + use<> {
-        let mut parts = self.database.scan_prefix([PACK]).peekable();
+        self.packs_from(0)
+    }
+
+    /// The entries from `first` on, in order.
+    pub(super) fn entries_from(
+        &self,
+        first: u64,
+    ) -> Result<impl Iterator<Item = Result<Arc<[u8]>, Unreadable>> + use<>, Unreadable> {
+        let up_to = chunked_key(PACK, first, u32::MAX as usize);
+        let begin = match self.database.range(chunked_key(PACK, 0, 0)..=up_to).keys().next_back() {
+            Some(key) => pack_place(&key?)?.0,
+            None => first,
+        };
+        Ok(self.packs_from(begin).skip((first - begin) as usize))
+    }
+
+    /// The entries from the pack that begins with entry `first`.
+    fn packs_from(&self, first: u64) -> impl Iterator<Item = Result<Arc<[u8]>, Unreadable>> + use<> {
+        let mut parts = self.database.range(chunked_key(PACK, first, 0)..vec![PACK + 1]).peekable();
         let packs = std::iter::from_fn(move || {
             let mut pack = match parts.next()? {
                 Ok((_, part)) => part.to_vec(),
@@ -187,8 +208,20 @@ impl Store {
 
     /// What a key is bound to.
     pub(super) fn binding(&self, key: &BindingKey) -> Result<Option<Binding>, Unreadable> {
-        let Some(bytes) = self.database.get(key.as_bytes())? else { return Ok(None) };
+        let bucket = self.bucket(&buckets::bucket_of(key))?;
+        // A store of before has each binding under its own key.
+        let bytes = match buckets::find(&bucket, key) {
+            Some(bytes) => bytes.into(),
+            None => match self.database.get(key.as_bytes())? {
+                Some(bytes) => bytes,
+                None => return Ok(None),
+            },
+        };
         Binding::from_bytes(&bytes).map(Some).ok_or_else(|| Unreadable::new("a binding is damaged".to_owned()))
+    }
+
+    fn bucket(&self, key: &buckets::BucketKey) -> Result<Vec<u8>, Unreadable> {
+        Ok(self.database.get(key)?.map(|bucket| bucket.to_vec()).unwrap_or_default())
     }
 
     /// The newest snapshot.
@@ -326,8 +359,11 @@ mod tests {
             assert_eq!(store.entry(index as u64).unwrap(), Some(entry(index)), "{index}");
         }
         assert_eq!(store.entry(10).unwrap(), None);
-        let all: Vec<Arc<[u8]>> = store.entries().map(Result::unwrap).collect();
-        assert!(all.iter().enumerate().all(|(index, bytes)| *bytes == entry(index)) && all.len() == lengths.len());
+        for first in 0..=lengths.len() {
+            let rest: Vec<Arc<[u8]>> = store.entries_from(first as u64).unwrap().map(Result::unwrap).collect();
+            assert!((first..).zip(&rest).all(|(index, bytes)| *bytes == entry(index)), "{first}");
+            assert_eq!(rest.len(), lengths.len() - first);
+        }
         assert_eq!(store.size().unwrap(), 10);
     }
 

@@ -24,6 +24,7 @@ use super::{
     job::{Job, Reply},
     journal::Journal,
     log::{Log, Tip},
+    scrub::Progress,
 };
 use crate::{
     clock::{Clock, Moment},
@@ -70,6 +71,8 @@ pub(super) struct Writer {
     pub(super) ballast: Ballast,
     pub(super) snapshot_at: u64,
     pub(super) unanchored: Unanchored,
+    /// Ends with the writer.
+    pub(super) scrub: Arc<Progress>,
     pub(super) metrics: Arc<Metrics>,
 }
 
@@ -79,7 +82,7 @@ const LOOK_EVERY: Duration = Duration::from_micros(500);
 const TOKEN_BUSY: usize = 4;
 const MOST_IN_A_BATCH: usize = 512;
 const ROOM_CHECK_EVERY: Duration = Duration::from_secs(1);
-const SNAPSHOT_EVERY: u64 = 10_000;
+pub(super) const SNAPSHOT_EVERY: u64 = 10_000;
 
 impl Writer {
     /// Starts the thread. `followed` hangs up once everything is in the store and anchored.
@@ -128,6 +131,7 @@ impl Writer {
             }
         }
         self.take_snapshot();
+        self.scrub.stop();
         let Self { follower, .. } = self;
         drop(follower);
         let _ = followed.recv();
@@ -245,7 +249,7 @@ impl Writer {
     fn take_snapshot(&mut self) {
         // After a failed append the state has what the log has not.
         if self.broken_reason().is_none() {
-            self.log.keep_snapshot(self.state.size, self.state.snapshot());
+            self.log.keep_snapshot(self.state.size, self.state.snapshot(self.journal.length()));
             self.snapshot_at = self.state.size + SNAPSHOT_EVERY;
         }
     }

@@ -38,6 +38,10 @@ fn show(status: &Value) {
         line("", "policy.toml differs from it: `chancery policy install policy.toml`".to_owned());
     }
     line("entries", format!("{}, checkpoint at {}", status["entries"], status["checkpoint"]));
+    match status["scrub"]["finding"].as_str() {
+        None => line("checked", format!("{} of {} since the start", status["scrub"]["checked"], status["scrub"]["of"])),
+        Some(finding) => line("LOG", format!("NOT WHOLE: {finding}")),
+    }
     if let Some(directory) = status["mirror"]["directory"].as_str() {
         match status["mirror"]["reason"].as_str() {
             None => line("mirror", format!("{directory}, {} bytes behind", status["mirror"]["behind_bytes"])),

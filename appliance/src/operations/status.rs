@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Operations;
 use crate::{
-    audit::{Ballast, MirrorStatus, free_bytes},
+    audit::{Ballast, MirrorStatus, ScrubStatus, free_bytes},
     tokens::TokenState,
 };
 
@@ -58,6 +58,8 @@ pub struct Status {
     pub entries: u64,
     /// Entries the newest checkpoint covers.
     pub checkpoint: Option<u64>,
+    /// How far the log was checked since the start.
+    pub scrub: ScrubStatus,
     /// The second copy of the log, where one is configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mirror: Option<MirrorStatus>,
@@ -101,6 +103,7 @@ impl Operations {
             version: env!("CARGO_PKG_VERSION"),
             entries: self.audit.log().tip().size,
             checkpoint: self.checkpoints.newest().map(|checkpoint| checkpoint.size()),
+            scrub: self.audit.scrubbed(),
             policy_version: policy.version,
             policy_sha256: policy.sha256.clone(),
             open_requests: state.as_ref().map_or(0, |(_, open, _)| *open),

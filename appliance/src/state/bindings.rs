@@ -98,6 +98,16 @@ impl Binding {
         bytes
     }
 
+    /// Whether this may be what became of `earlier`: a request that ended, or an address, stays what it is; what is held
+    /// or referred to may go to something later.
+    #[must_use]
+    pub fn may_follow(&self, earlier: &Self) -> bool {
+        match earlier.outcome {
+            Outcome::Open => self.accepted >= earlier.accepted,
+            Outcome::Signed(_) | Outcome::Lapsed(_) | Outcome::Child(_) => self == earlier,
+        }
+    }
+
     /// Reads [`to_bytes`](Self::to_bytes).
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {

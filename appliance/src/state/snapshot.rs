@@ -18,8 +18,11 @@ use crate::{clock::LastBoot, policy::Policy};
 pub struct BadSnapshot(String);
 
 #[derive(Deserialize, Serialize)]
-struct Document {
+pub(super) struct Document {
     size: u64,
+    /// Length of `log.jsonl` at that size.
+    #[serde(default)]
+    bytes: Option<u64>,
     genesis: Option<Genesis>,
     #[serde(default)]
     log_home: Option<LogHome>,
@@ -47,14 +50,20 @@ struct Document {
 }
 
 impl State {
-    /// The snapshot: SHA-256 in hexadecimal, then JSON.
+    /// The snapshot of a state whose entries take `bytes` in `log.jsonl`: SHA-256 in hexadecimal, then JSON.
     #[must_use]
-    pub fn snapshot(&self) -> Vec<u8> {
+    pub fn snapshot(&self, bytes: u64) -> Vec<u8> {
+        let json = serde_json::to_vec(&self.document(Some(bytes))).unwrap_or_default();
+        [sha256_hex(&json).into_bytes(), json].concat()
+    }
+
+    pub(super) fn document(&self, bytes: Option<u64>) -> Document {
         let units = |amount: Amount| amount.to_decimal(0).as_str().to_owned();
         let usage = self.usage.buckets();
         let everywhere = self.usage.buckets_everywhere();
-        let document = Document {
+        Document {
             size: self.size,
+            bytes,
             genesis: self.genesis.clone(),
             log_home: self.log_home.clone(),
             policy: self.policy.as_ref().map(|policy| policy.document.clone()),
@@ -73,16 +82,14 @@ impl State {
             elapsed: self.elapsed,
             time: self.time,
             uncounted: self.uncounted,
-        };
-        let json = serde_json::to_vec(&document).unwrap_or_default();
-        [sha256_hex(&json).into_bytes(), json].concat()
+        }
     }
 
-    /// Reads a snapshot.
+    /// Reads a snapshot, and how many bytes of `log.jsonl` it covers, where it says so.
     ///
     /// # Errors
     /// It is damaged.
-    pub fn from_snapshot(bytes: &[u8]) -> Result<Self, BadSnapshot> {
+    pub fn from_snapshot(bytes: &[u8]) -> Result<(Self, Option<u64>), BadSnapshot> {
         let bad = |reason: &dyn std::fmt::Display| BadSnapshot(reason.to_string());
         let (digest, json) = bytes.split_at_checked(64).ok_or_else(|| bad(&"too short"))?;
         if sha256_hex(json).as_bytes() != digest {
@@ -102,7 +109,7 @@ impl State {
         let mut addresses = Addresses::restore(document.allocated);
         addresses.know(policy.as_ref(), &keys);
         let first = |genesis: &Genesis| LogHome { token: genesis.token.clone(), log_key: genesis.log_key.clone() };
-        Ok(Self {
+        let state = Self {
             size: document.size,
             // A version before knew of no other.
             log_home: document.log_home.or_else(|| document.genesis.as_ref().map(first)),
@@ -120,6 +127,7 @@ impl State {
             elapsed: document.elapsed,
             time: document.time,
             uncounted: document.uncounted,
-        })
+        };
+        Ok((state, document.bytes))
     }
 }

@@ -3,7 +3,7 @@
 //! A window is cut into 256 buckets, and everything in a bucket counts until its last moment leaves the window: an
 //! acceptance counts for the stated length and at most 1/256 longer, never shorter.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use appliance_wire::Amount;
 
@@ -134,6 +134,16 @@ impl Usage {
         let limits = self.limits.iter().enumerate();
         limits
             .flat_map(|(place, limit)| limit.everywhere.buckets.iter().map(move |(bucket, sum)| (place, *bucket, *sum)))
+    }
+
+    /// What still counts at service time `now`: (limit, scope or none for all, bucket) with its amount.
+    pub(super) fn counting(&self, now: u64) -> BTreeMap<(usize, Option<&str>, u64), Amount> {
+        let counts = |limit: usize, bucket: u64| {
+            self.limits.get(limit).is_some_and(|limit| limit.leaves_at(bucket).is_none_or(|leaves_at| now < leaves_at))
+        };
+        let scoped = self.buckets().map(|(limit, scope, bucket, amount)| ((limit, Some(scope), bucket), amount));
+        let everywhere = self.buckets_everywhere().map(|(limit, bucket, amount)| ((limit, None, bucket), amount));
+        scoped.chain(everywhere).filter(|((limit, _, bucket), _)| counts(*limit, *bucket)).collect()
     }
 
     /// Puts a bucket that counts in all scopes back, oldest first.

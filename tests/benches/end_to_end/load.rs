@@ -36,18 +36,29 @@ pub(crate) fn measure(
     duration: Duration,
 ) -> Load {
     let running = installation.start();
-    let status = installation.run("chancery", &["status", "--json"]);
-    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    let load = measure_on(installation, &running, key, connections, items, duration);
+    running.stop();
+    load
+}
+
+pub(crate) fn measure_on(
+    installation: &Installation,
+    running: &Running,
+    key: &str,
+    connections: usize,
+    items: usize,
+    duration: Duration,
+) -> Load {
+    let status = installation.status();
     let worker = u32::try_from(status["tokens"][0]["worker"].as_u64().unwrap()).unwrap();
     let daemon = u32::try_from(running.pid().as_raw_nonzero().get()).unwrap();
 
     let cpu = || cpu_seconds(daemon) + cpu_seconds(worker);
-    put_for(installation, &running, key, connections, items, WARM_UP);
+    put_for(installation, running, key, connections, items, WARM_UP);
     let (syncs, cpu_before, start) = (running.metric("chancery_log_syncs_total"), cpu(), Instant::now());
-    let mut latencies = put_for(installation, &running, key, connections, items, duration);
+    let mut latencies = put_for(installation, running, key, connections, items, duration);
     let (seconds, cpu_after) = (start.elapsed().as_secs_f64(), cpu());
     let syncs = running.metric("chancery_log_syncs_total") - syncs;
-    running.stop();
 
     latencies.sort_unstable();
     let at = |share: f64| latencies[((latencies.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;

@@ -113,7 +113,7 @@ fn anchor(tip: &Value) -> Option<Vec<u8>> {
 
 /// All that decisions look at, and what limits have seen among it, in an order of its own.
 fn state_of(opened: &Opened) -> Value {
-    let snapshot = opened.state().snapshot();
+    let snapshot = opened.state().snapshot(0);
     let mut state: Value = serde_json::from_slice(&snapshot[64..]).unwrap();
     for name in ["usage", "everywhere"] {
         let mut lines: Vec<String> = state[name].as_array().unwrap().iter().map(Value::to_string).collect();

@@ -69,7 +69,7 @@ fn one_log(random: &mut Random, rollbacks: u64) -> Tally {
             break;
         }
         // Mostly one of the last run, which the token may not know to be older.
-        let among = if random.below(5) == 0 { copies.len() as u64 } else { 2 };
+        let among = if random.below(5) == 0 { copies.len() } else { copies.len().min(2) } as u64;
         let copy = &copies[copies.len() - 1 - random.below(among) as usize];
         let length = |name: &PathBuf| fs::metadata(name.join("log.jsonl")).unwrap().len();
         is_older = length(copy) < length(&installation.path("newest"));

@@ -161,7 +161,7 @@ mod recount {
         state.recount(&log).unwrap();
         assert_eq!(state.usage.used(0, "", now), (Amount::from_units(5), None));
         assert_eq!(state.usage.used(1, "", now).0, Amount::from_units(2));
-        let snapshot = State::from_snapshot(&state.snapshot()).unwrap();
+        let snapshot = State::from_snapshot(&state.snapshot(7)).unwrap().0;
         assert_eq!(snapshot.usage.used(0, "", now + year), (Amount::from_units(5), None));
     }
 
@@ -183,7 +183,7 @@ mod recount {
         let body = Body::Policy(PolicyEntry { version, sha256: String::new(), document });
         let time = "2026-01-01T00:00:00.000000Z".to_owned();
         state.apply(&Entry { index: 3, time, elapsed: 0, policy: 1, salt: "00".repeat(16), body }).unwrap();
-        let mut restored = State::from_snapshot(&state.snapshot()).unwrap();
+        let mut restored = State::from_snapshot(&state.snapshot(7)).unwrap().0;
         // As a start does.
         if restored.uncounted {
             restored.recount(&log).unwrap();

@@ -1,6 +1,6 @@
 //! The right edge of a growing tree: enough to append and to know the root, in memory of log size.
 
-use super::{Hash, empty_root, leaf_hash, node_hash};
+use super::{Hash, Nodes, empty_root, leaf_hash, node_hash};
 
 /// The complete subtrees a tree of `size` leaves falls into, largest first.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -10,6 +10,16 @@ pub struct Frontier {
 }
 
 impl Frontier {
+    /// That of the first `size` leaves of a tree whose complete subtrees are known.
+    ///
+    /// # Errors
+    /// Those of `nodes`.
+    pub fn of<N: Nodes>(nodes: &N, size: u64) -> Result<Self, N::Error> {
+        let levels = (0..u64::BITS).rev().filter(|level| (size >> level) & 1 == 1);
+        let subtrees = levels.map(|level| nodes.node(level, (size >> level) - 1)).collect::<Result<_, _>>()?;
+        Ok(Self { size, subtrees })
+    }
+
     /// Number of leaves.
     #[must_use]
     pub fn size(&self) -> u64 {

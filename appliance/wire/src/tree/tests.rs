@@ -31,6 +31,7 @@ fn the_frontier_has_the_root_of_the_definition() {
     for size in 0..300 {
         assert_eq!(frontier.size(), size);
         assert_eq!(frontier.root(), root(&leaves(size), size).unwrap());
+        assert_eq!(Frontier::of(&leaves(size), size).unwrap(), frontier);
         frontier.append(&entry(size));
     }
 }
