@@ -8,6 +8,7 @@ mod secret;
 #[cfg(test)]
 mod tests;
 mod token;
+mod witness;
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +17,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use appliance_wire::sha256_hex;
+use appliance_wire::{WitnessKey, sha256_hex};
 
 pub use self::{files::BadFile, secret::SecretError};
 use crate::toml_document::{Document, Mistakes};
@@ -46,6 +47,17 @@ pub struct Config {
     pub monitor_address: Option<SocketAddr>,
     /// At least one, each with a name of its own.
     pub tokens: Vec<TokenConfig>,
+    /// Whose cosignatures of checkpoints are kept.
+    pub witnesses: Vec<WitnessConfig>,
+}
+
+/// A witness of the log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct WitnessConfig {
+    /// Its name in status and metrics.
+    pub name: String,
+    /// Its verifier key.
+    pub key: WitnessKey,
 }
 
 /// What a box is for.

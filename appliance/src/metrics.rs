@@ -19,6 +19,11 @@ struct TokenLabel {
     token: String,
 }
 
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct WitnessLabel {
+    witness: String,
+}
+
 /// The counters and their registry.
 #[derive(Debug)]
 pub struct Metrics {
@@ -44,6 +49,8 @@ pub struct Metrics {
     ballast_missing: Gauge,
     log_checked: Gauge,
     log_not_whole: Gauge,
+    witness_size: Family<WitnessLabel, Gauge>,
+    witness_timestamp: Family<WitnessLabel, Gauge>,
 }
 
 impl Default for Metrics {
@@ -72,6 +79,8 @@ impl Default for Metrics {
             ballast_missing: Gauge::default(),
             log_checked: Gauge::default(),
             log_not_whole: Gauge::default(),
+            witness_size: Family::default(),
+            witness_timestamp: Family::default(),
         };
         metrics.register();
         metrics
@@ -115,6 +124,10 @@ impl Metrics {
         registry.register("log_checked", help, self.log_checked.clone());
         let help = "1 where the audit log was found not to be whole: nothing is signed";
         registry.register("log_not_whole", help, self.log_not_whole.clone());
+        let help = "Entries of the log that a witness cosigned last, 0 where it never did";
+        registry.register("witness_cosigned_size", help, self.witness_size.clone());
+        let help = "When a witness cosigned last, by its own clock, in seconds since 1970, 0 where it never did";
+        registry.register("witness_last_cosigned_timestamp_seconds", help, self.witness_timestamp.clone());
     }
 
     /// A request was answered with signatures.
@@ -191,6 +204,14 @@ impl Metrics {
     pub fn scrubbed(&self, checked: u64, whole: bool) {
         self.log_checked.set(i64::try_from(checked).unwrap_or(i64::MAX));
         self.log_not_whole.set(i64::from(!whole));
+    }
+
+    /// What a witness cosigned last, and when, in seconds since 1970.
+    pub fn witness(&self, name: &str, size: Option<u64>, timestamp: Option<u64>) {
+        let label = WitnessLabel { witness: name.to_owned() };
+        let value = |number: Option<u64>| i64::try_from(number.unwrap_or(0)).unwrap_or(i64::MAX);
+        self.witness_size.get_or_create(&label).set(value(size));
+        self.witness_timestamp.get_or_create(&label).set(value(timestamp));
     }
 
     /// OpenMetrics text.

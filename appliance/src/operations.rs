@@ -21,6 +21,7 @@ use crate::{
 mod addresses;
 mod anchoring;
 mod checkpoints;
+mod cosignatures;
 mod explain;
 mod freeze;
 mod keys;
@@ -34,6 +35,7 @@ mod status;
 
 pub use anchoring::{Anchoring, FoundAnchor};
 pub use checkpoints::Checkpoints;
+pub use cosignatures::{Cosignatures, WitnessStatus};
 pub use policy::key_entries;
 pub use readiness::{Check, Readiness};
 pub use sign::SignReply;
@@ -52,6 +54,7 @@ pub struct Operations {
     addresses: Addresses,
     readiness: readiness::LastCheck,
     mirror: Option<Arc<Mirror>>,
+    cosignatures: Option<Cosignatures>,
     /// Requests run here and not in their connection: a caller who leaves cuts nothing in two.
     requests: TaskTracker,
 }
@@ -70,14 +73,33 @@ impl Operations {
     ) -> Self {
         let (readiness, requests) = (readiness::LastCheck::default(), TaskTracker::new());
         let (checkpoints, anchoring) = in_token;
-        let mirror = None;
-        Self { config, audit, tokens, freezes, metrics, checkpoints, anchoring, addresses, readiness, mirror, requests }
+        let (mirror, cosignatures) = (None, None);
+        Self {
+            config,
+            audit,
+            tokens,
+            freezes,
+            metrics,
+            checkpoints,
+            anchoring,
+            addresses,
+            readiness,
+            mirror,
+            cosignatures,
+            requests,
+        }
     }
 
     /// With what writes the second copy of the log.
     #[must_use]
     pub fn with_mirror(self, mirror: Option<Mirror>) -> Self {
         Self { mirror: mirror.map(Arc::new), ..self }
+    }
+
+    /// With what keeps the witnesses' cosignatures.
+    #[must_use]
+    pub fn with_cosignatures(self, cosignatures: Cosignatures) -> Self {
+        Self { cosignatures: Some(cosignatures), ..self }
     }
 
     /// Whether this peer is a watcher of the policy: asked before its body is read, and again for the request itself.
@@ -126,6 +148,9 @@ impl Operations {
         }
         let scrub = self.audit.scrubbed();
         self.metrics.scrubbed(scrub.checked, scrub.finding.is_none());
+        for witness in self.cosignatures.iter().flat_map(Cosignatures::status) {
+            self.metrics.witness(&witness.name, witness.size, witness.timestamp);
+        }
         self.metrics.text()
     }
 

@@ -12,7 +12,7 @@ use crate::{
     config::{Config, DriverConfig, Profile},
     freezes::Freezes,
     metrics::Metrics,
-    operations::{Addresses, Anchoring, Checkpoints, FoundAnchor, Operations},
+    operations::{Addresses, Anchoring, Checkpoints, Cosignatures, FoundAnchor, Operations},
     refusal::Refusal,
     tokens::{LOG_KEY, TokenState, Tokens, reserved},
     transport::{Admin, Https, Limits, Monitor, TlsFiles, TransportError},
@@ -102,9 +102,10 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
     let mirror = start_mirror(&config, &audit)?;
     tokens.record_device_logs(Arc::clone(&audit));
     tokens.empty_device_logs().await;
+    let cosignatures = Cosignatures::open(&config.state_directory, checkpoints.key().clone(), config.witnesses.clone());
     let in_token = (checkpoints, anchoring);
     let operations = Operations::new(config, audit, tokens, freezes, metrics, in_token, addresses.clone());
-    let operations = Arc::new(operations.with_mirror(mirror));
+    let operations = Arc::new(operations.with_mirror(mirror).with_cosignatures(cosignatures));
     // The charge of this start is in the log: only a token that knows of it keeps it there.
     if let Err(reason) = operations.anchor_and_tell().await {
         tracing::warn!(reason, "nothing is accepted until the log's anchor is written");

@@ -118,6 +118,8 @@ fn not_in_the_policy() {
         ("GET", "/v1/keys/raw", String::new()),
         ("GET", "/v1/limits", String::new()),
         ("GET", "/v1/log/checkpoint", String::new()),
+        ("GET", "/v1/log/checkpoint/cosigned", String::new()),
+        ("POST", "/v1/log/cosignatures", "x".to_owned()),
         ("GET", "/v1/log/entries/0", String::new()),
         ("GET", "/v1/log/proof/inclusion?index=0&size=1", String::new()),
         ("GET", "/v1/log/proof/consistency?from=1&to=2", String::new()),

@@ -51,6 +51,7 @@ mod token_gone;
 mod verified;
 mod watcher_cli;
 mod withdrawals;
+mod witness;
 mod worker_privileges;
 mod yubihsm;
 
@@ -100,6 +101,7 @@ fn main() -> ExitCode {
         verified::trials(),
         watcher_cli::trials(),
         withdrawals::trials(),
+        witness::trials(),
         worker_privileges::trials(),
         yubihsm::trials(),
     ]

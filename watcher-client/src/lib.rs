@@ -1,4 +1,4 @@
-//! The watcher's side of the signer: asks for signatures, believes none, holds no key.
+//! The watcher's side of the signer: asks for signatures, believes none, holds no key that could.
 //!
 //! ```no_run
 //! # async fn pay(request: appliance_wire::SignatureRequest) -> Result<(), watcher_client::Error> {

@@ -55,6 +55,13 @@ fn show(status: &Value) {
             format!("MISSING: the disk has {free} MiB free; it is made at a start with at least 80 MiB free"),
         );
     }
+    for witness in status["witnesses"].as_array().into_iter().flatten() {
+        let cosigned = match witness["cosigned"].as_str() {
+            Some(time) => format!("{} entries at {time}", witness["size"]),
+            None => "has not cosigned yet".to_owned(),
+        };
+        line("witness", format!("{} {cosigned}", text(&witness["name"])));
+    }
     line("open requests", status["open_requests"].to_string());
     line("log key", text(&status["log_key"]));
     line("watcher listener", text(&status["listeners"]["watcher"]));

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Config, Profile, WatcherListener, files, token};
+use super::{Config, Profile, WatcherListener, files, token, witness};
 use crate::toml_document::Section;
 
 /// What the document says. `path` and `sha256` are the caller's to fill in.
@@ -18,6 +18,7 @@ pub(super) fn config(root: &Section<'_>, directory: &Path) -> Option<Config> {
     let admin_socket = admin_socket(root, directory);
     let monitor_address = monitor_address(root);
     let tokens = token::tokens(root, directory, profile);
+    let witnesses = witness::witnesses(root);
     Some(Config {
         path: PathBuf::new(),
         directory: directory.to_owned(),
@@ -30,6 +31,7 @@ pub(super) fn config(root: &Section<'_>, directory: &Path) -> Option<Config> {
         admin_socket: admin_socket?,
         monitor_address,
         tokens: tokens?,
+        witnesses: witnesses?,
     })
 }
 

@@ -53,7 +53,8 @@ fn token(section: &Section<'_>, directory: &Path, profile: Option<Profile>) -> O
     Some(TokenConfig { name: name?, driver, environment: environment?, secret, sessions })
 }
 
-fn name(section: &Section<'_>) -> Option<String> {
+/// The `name` of a section.
+pub(super) fn name(section: &Section<'_>) -> Option<String> {
     let name = section.text("name")?;
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     let fits = (1..=40).contains(&name.len()) && name.bytes().all(plain);

@@ -57,6 +57,12 @@ impl Checkpoints {
         Ok(Self { key, token, path, newest: RwLock::new(newest.map(Arc::new)) })
     }
 
+    /// The log key.
+    #[must_use]
+    pub fn key(&self) -> &LogKey {
+        &self.key
+    }
+
     /// The token that holds the log key.
     #[must_use]
     pub fn token(&self) -> &str {

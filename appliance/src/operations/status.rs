@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use appliance_wire::Scope;
 use serde::Serialize;
 
-use super::Operations;
+use super::{Cosignatures, Operations, WitnessStatus};
 use crate::{
     audit::{Ballast, MirrorStatus, ScrubStatus, free_bytes},
     tokens::TokenState,
@@ -68,6 +68,9 @@ pub struct Status {
     pub disk_free_bytes: Option<u64>,
     /// Whether the ballast file keeps room for a full disk.
     pub ballast_kept: bool,
+    /// The configured witnesses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub witnesses: Vec<WitnessStatus>,
     /// The policy in force.
     pub policy_version: u64,
     /// SHA-256 of its document.
@@ -99,6 +102,7 @@ impl Operations {
             mirror: self.mirror.as_ref().map(|mirror| mirror.status()),
             disk_free_bytes: free_bytes(&self.config.state_directory).ok(),
             ballast_kept: Ballast::of(&self.config.state_directory).is_kept(),
+            witnesses: self.cosignatures.iter().flat_map(Cosignatures::status).collect(),
             profile: self.config.profile.name(),
             version: env!("CARGO_PKG_VERSION"),
             entries: self.audit.log().tip().size,

@@ -65,7 +65,8 @@ fn operation(call: &Call) -> Value {
         operation["parameters"] = call.parameters.iter().map(|name| calls::parameter(name)).collect();
     }
     if let Some(body) = call.body {
-        operation["requestBody"] = json!({ "required": true, "content": { "application/json": media(body) } });
+        let media_type = if body == "text" { "text/plain" } else { "application/json" };
+        operation["requestBody"] = json!({ "required": true, "content": { media_type: media(body) } });
     }
     operation
 }

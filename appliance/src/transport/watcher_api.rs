@@ -54,6 +54,8 @@ pub(super) fn router(operations: &Arc<Operations>, limits: &Limits) -> Router {
         .route("/v1/keys/{key}/addresses", get(addresses).post(allocate))
         .route("/v1/limits", get(limits_left))
         .route("/v1/log/checkpoint", get(checkpoint))
+        .route("/v1/log/checkpoint/cosigned", get(cosigned_checkpoint))
+        .route("/v1/log/cosignatures", post(cosignatures))
         .route("/v1/log/entries/{index}", get(entry))
         .route("/v1/log/proof/inclusion", get(inclusion_proof))
         .route("/v1/log/proof/consistency", get(consistency_proof))
@@ -123,10 +125,23 @@ async fn limits_left(call: Call) -> Answer {
 }
 
 async fn checkpoint(call: Call) -> Answer {
-    let note = call.api.operations.checkpoint(&call.peer).await?;
-    let mut response = Response::new(note.into());
+    Ok(note(call.api.operations.checkpoint(&call.peer).await?))
+}
+
+async fn cosigned_checkpoint(call: Call) -> Answer {
+    Ok(note(call.api.operations.cosigned_checkpoint(&call.peer).await?))
+}
+
+fn note(text: String) -> Response {
+    let mut response = Response::new(text.into());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    Ok(response)
+    response
+}
+
+async fn cosignatures(call: Call, request: Request) -> Answer {
+    let note = call.api.bodies.read_text(request).await?;
+    let cosigned_by = call.api.operations.take_cosignatures(&call.peer, &note).await?;
+    Ok(json(&json!({ "cosigned_by": cosigned_by })))
 }
 
 async fn entry(call: Call) -> Answer {

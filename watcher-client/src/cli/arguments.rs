@@ -15,7 +15,7 @@ Examples:
 
 Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 what was verified is NOT valid, 78 config to be mended.";
 
-/// Asks the signer for signatures, and checks what it says. Holds no key.
+/// Asks the signer for signatures, and checks what it says. Holds no key that could sign in its place.
 #[derive(Debug, Parser)]
 #[command(name = "chancery-watcher", version, after_help = EXAMPLES)]
 pub(super) struct Arguments {

@@ -145,6 +145,25 @@ pub(super) const CALLS: &[Call] = &[
         ..READ
     },
     Call {
+        path: "/v1/log/checkpoint/cosigned",
+        id: "getCosignedCheckpoint",
+        summary: "The newest checkpoint that witnesses cosigned, with their cosignatures (C2SP tlog-cosignature).",
+        answers: &[text("A C2SP tlog-checkpoint, signed by the log key and cosigned by witnesses.")],
+        problems: &[ANY, &[NotFound]],
+        ..READ
+    },
+    Call {
+        method: "post",
+        path: "/v1/log/cosignatures",
+        id: "postCosignatures",
+        summary: "Hands over a checkpoint's note with cosignatures. Those of configured witnesses are verified and kept, \
+                  others passed over.",
+        body: Some("text"),
+        answers: &[ok("`cosigned_by`: the configured witnesses among them, by name.", "object")],
+        problems: &[ANY, &[NotFound, TooLarge]],
+        ..READ
+    },
+    Call {
         path: "/v1/log/entries/{index}",
         id: "getEntry",
         summary: "An entry of one of the caller's own requests.",

@@ -45,17 +45,23 @@ impl Bodies {
 
     /// The body of `request`, where it says nothing but JSON.
     pub(in crate::transport) async fn read(&self, request: Request) -> Result<Received, Refusal> {
-        self.read_within(self.limits.body_bytes, request).await
+        self.read_within(self.limits.body_bytes, "application/json", request).await
+    }
+
+    /// A small body of plain text.
+    pub(in crate::transport) async fn read_text(&self, request: Request) -> Result<String, Refusal> {
+        let received = self.read_within(SMALL, "text/plain", request).await?;
+        String::from_utf8(received.bytes.to_vec()).map_err(|_| malformed("the body is not UTF-8: send text"))
     }
 
     /// Likewise, for a body that holds a few words.
     pub(in crate::transport) async fn read_small<T: DeserializeOwned>(&self, request: Request) -> Result<T, Refusal> {
-        parse(&self.read_within(SMALL, request).await?)
+        parse(&self.read_within(SMALL, "application/json", request).await?)
     }
 
-    async fn read_within(&self, most: usize, request: Request) -> Result<Received, Refusal> {
+    async fn read_within(&self, most: usize, kind: &str, request: Request) -> Result<Received, Refusal> {
         let (parts, mut body) = request.into_parts();
-        json_only(&parts.headers)?;
+        only(kind, &parts.headers)?;
         let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
         let read = if declared > most {
             Err(too_large(most))
@@ -117,13 +123,13 @@ fn too_large(most: usize) -> Refusal {
 }
 
 /// What a body that claims to be something else would mean is not guessed.
-fn json_only(headers: &HeaderMap) -> Result<(), Refusal> {
-    let is_json = |value: &[u8]| {
+fn only(kind: &str, headers: &HeaderMap) -> Result<(), Refusal> {
+    let is_it = |value: &[u8]| {
         let essence = value.split(|byte| *byte == b';').next().unwrap_or_default();
-        essence.trim_ascii().eq_ignore_ascii_case(b"application/json")
+        essence.trim_ascii().eq_ignore_ascii_case(kind.as_bytes())
     };
-    if !headers.get_all(CONTENT_TYPE).iter().all(|value| is_json(value.as_bytes())) {
-        return Err(malformed("the body has another content-type than application/json: send JSON"));
+    if !headers.get_all(CONTENT_TYPE).iter().all(|value| is_it(value.as_bytes())) {
+        return Err(malformed(format!("the body has another content-type than {kind}: send that")));
     }
     if headers.contains_key(CONTENT_ENCODING) {
         return Err(malformed("the body has a content-encoding: send it as it is"));
