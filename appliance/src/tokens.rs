@@ -1,10 +1,6 @@
 //! The tokens: each in a worker process of its own, asked only for what is durable in the log, and never believed.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::{Arc, PoisonError, RwLock},
-    time::Instant,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use appliance_wire::{KeyEntry, LogKey, UnsignedCheckpoint};
 use hsm_drivers::{
@@ -32,6 +28,7 @@ mod opening;
 mod own_places;
 mod probe;
 mod refused_pin;
+mod ring;
 mod supervisor;
 mod token;
 
@@ -43,6 +40,7 @@ pub use token::{Token, TokenState, Up};
 
 use device_log::{Accountant, Bookkeeping, MOST_AT_ONCE};
 use family::Item;
+use ring::{Ring, RingKey};
 
 /// Label of the log key in the token that holds it.
 pub const LOG_KEY: &str = "chancery-log";
@@ -59,32 +57,6 @@ pub struct Tokens {
     accountant: Arc<Accountant>,
     freezes: Arc<Freezes>,
     metrics: Arc<Metrics>,
-}
-
-/// Keys of the log: where they are, and what verifies what comes from there.
-#[derive(Debug, Default)]
-pub(crate) struct Ring {
-    keys: RwLock<HashMap<KeyLabel, RingKey>>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct RingKey {
-    pub(crate) token: String,
-    pub(crate) family: Family,
-    /// The key's own public key, as in answers.
-    pub(crate) encoded: Arc<[u8]>,
-}
-
-impl Ring {
-    pub(crate) fn key(&self, label: &KeyLabel) -> Option<RingKey> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner).get(label).cloned()
-    }
-
-    /// Every key of the log.
-    pub(crate) fn all(&self) -> Vec<(KeyLabel, RingKey)> {
-        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
-        keys.iter().map(|(label, key)| (label.clone(), key.clone())).collect()
-    }
 }
 
 impl Tokens {
@@ -132,10 +104,7 @@ impl Tokens {
     /// An entry's public key or chain code cannot be read.
     pub fn know<'a>(&self, keys: impl Iterator<Item = &'a KeyEntry>) -> Result<(), String> {
         for key in keys {
-            let family = Family::of(key)?;
-            let encoded = family.verifier.public_key().to_bytes().into();
-            let ring_key = RingKey { token: key.token.clone(), family, encoded };
-            self.ring.keys.write().unwrap_or_else(PoisonError::into_inner).insert(key.name.clone(), ring_key);
+            self.ring.add(key)?;
         }
         Ok(())
     }

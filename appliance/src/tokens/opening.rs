@@ -14,7 +14,7 @@ use hsm_drivers::{
 use hsm_types::{KeyLabel, PublicKey, Verifier};
 
 use super::{
-    Ring, SELF_TEST_KEY,
+    SELF_TEST_KEY,
     attestation::AttestationCa,
     device_log::Accountant,
     holding::{self, Holdings},
@@ -22,7 +22,9 @@ use super::{
     nonsense,
     own_places::own_places,
     refused_pin::RefusedPin,
-    reserved, self_test_input,
+    reserved,
+    ring::Ring,
+    self_test_input,
     token::Up,
 };
 use crate::{

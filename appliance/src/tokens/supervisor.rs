@@ -5,9 +5,9 @@ use std::{sync::Arc, thread, time::Duration};
 use tokio::runtime::Handle;
 
 use super::{
-    Ring,
     device_log::Accountant,
     opening::{self, Refused},
+    ring::Ring,
     token::{Token, TokenState, Up},
 };
 use crate::config::{Config, TokenConfig};
