@@ -60,9 +60,16 @@ fn token(installation: &Installation, name: &str) -> Value {
     tokens.as_array().unwrap().iter().find(|token| token["name"] == name).unwrap().clone()
 }
 
-fn end_worker(installation: &Installation, name: &str) {
+fn end_worker(installation: &Installation, name: &str) -> i64 {
     let worker = eventually("the token is up", || token(installation, name)["worker"].as_i64());
     assert!(Command::new("kill").args(["-KILL", &worker.to_string()]).status().unwrap().success());
+    worker
+}
+
+/// Ends its worker, and waits for the next: the end of the one before may not have been noticed yet.
+fn open_again(installation: &Installation, name: &str) {
+    let before = end_worker(installation, name);
+    eventually("it is open again", || token(installation, name)["worker"].as_i64().filter(|worker| *worker != before));
 }
 
 /// The module of the first token.
@@ -272,8 +279,7 @@ fn two_keys() {
     watcher.signed("before", digest("twice", 1));
     let copy = private.with_file_name("00000000-0000-0000-0000-000000000000.object");
     fs::copy(&private, &copy).unwrap();
-    end_worker(&installation, "main");
-    eventually("it is open again", || (token(&installation, "main")["state"] == "up").then_some(()));
+    open_again(&installation, "main");
     let unfit = token(&installation, "main")["unfit_keys"].to_string();
     assert_says(&unfit, &["twice: ", "more than one of this label", "destroy it or give it another label"]);
     let problem = watcher.refused("a", digest("twice", 2));
@@ -299,8 +305,7 @@ fn replaced() {
             fs::rename(&theirs, &ours).unwrap();
             fs::rename(ours.with_extension("swapped"), &theirs).unwrap();
         }
-        end_worker(&installation, "main");
-        eventually("it is open again", || (token(&installation, "main")["state"] == "up").then_some(()));
+        open_again(&installation, "main");
     };
     swap();
     let replaced = token(&installation, "main");
