@@ -45,13 +45,15 @@ impl Witness {
             compared_with: Vec::new(),
             troubles: Vec::new(),
         };
+        // Compared first: who is shown another history may be gone once it knows. It is told all the same.
+        let compared = self.compare_notes(&mut round).await;
         let lines = self.collect(&checkpoint, &mut round).await;
+        compared?;
         let note = format!("{}{own}\n{}", checkpoint.bare_note(), lines.concat());
         match self.client.hand_cosignatures(&note).await {
             Ok(taken) => round.handed_over = taken,
             Err(error) => round.troubles.push(format!("handing over the cosignatures: {error}")),
         }
-        self.compare_notes(&mut round).await?;
         Ok(round)
     }
 
@@ -127,7 +129,7 @@ impl Witness {
                     }
                     Err(error) => return Err(error),
                 },
-                // Said when it was asked for its cosignature.
+                // Said when it is asked for its cosignature.
                 Err(_) => {}
             }
         }
