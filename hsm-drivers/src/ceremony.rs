@@ -1,6 +1,8 @@
 //! What a ceremony says of the keys of a token, of whatever kind that is.
 
-use hsm_types::{Algorithm, PublicKey};
+use hsm_types::{Algorithm, Digest, KeyLabel, PublicKey, RawSignature, ToSign, Verifier};
+
+use crate::{Disposition, Error};
 
 /// One private key of a token, fit to serve or not.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -30,4 +32,39 @@ pub struct Replica {
 }
 
 /// Signed once by every new key. As a digest it is plain text, so no transaction hashes to it.
-pub(crate) const PAIRWISE_TEST: &[u8; 32] = b"chancery: pairwise test of a key";
+const PAIRWISE_TEST: &[u8; 32] = b"chancery: pairwise test of a key";
+
+/// What a new key signs once, to show that its two halves belong together.
+pub(crate) fn pairwise_test(public_key: &PublicKey) -> ToSign {
+    if public_key.algorithm().signs_digests() {
+        ToSign::Digest(Digest(*PAIRWISE_TEST))
+    } else {
+        ToSign::Message(PAIRWISE_TEST.to_vec())
+    }
+}
+
+/// Verifies what it signed.
+///
+/// # Errors
+/// It is no signature of the key.
+pub(crate) fn check_pairwise_test(
+    label: &KeyLabel,
+    public_key: &PublicKey,
+    signature: &RawSignature,
+) -> Result<(), Error> {
+    let verified = Verifier::new(public_key.clone()).verify(&pairwise_test(public_key), signature);
+    verified.map(|_| ()).map_err(|not_valid| Error::Call {
+        attempted: format!("pairwise test of key \"{label}\""),
+        cause: not_valid.to_string(),
+        disposition: Disposition::Broken,
+    })
+}
+
+/// Why a replication was not begun.
+pub(crate) fn not_replicated(label: &KeyLabel, cause: &str) -> Error {
+    Error::Call {
+        attempted: format!("replication of key \"{label}\""),
+        cause: cause.to_owned(),
+        disposition: Disposition::NotSent,
+    }
+}

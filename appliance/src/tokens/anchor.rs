@@ -1,12 +1,8 @@
 //! The bytes of the log's anchor, to and from the token. What they say is not known here.
 
-use std::time::Duration;
-
 use hsm_drivers::worker::{Request, Response};
 
-use super::{Tokens, nonsense};
-
-const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+use super::{Tokens, line::ANSWER_WITHIN, nonsense};
 
 impl Tokens {
     /// What `token` holds; none where nothing was ever written.

@@ -15,9 +15,9 @@ use hsm_drivers::{
     worker::{Request, Response, Worker},
 };
 use hsm_types::KeyLabel;
-use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore, oneshot};
+use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore};
 
-use super::line::answer_within;
+use super::line::{ANSWER_WITHIN, answer_channel, answer_within, ask_worker};
 use crate::{
     audit::{Audit, DeviceLogReading},
     freezes::Freezes,
@@ -66,7 +66,6 @@ const LOW: usize = 20;
 /// Also without need: somebody else may be signing.
 const READ_EVERY: Duration = Duration::from_secs(60);
 const ROOM_WITHIN: Duration = Duration::from_secs(8);
-const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 
 /// Most signatures asked for in one request.
@@ -159,7 +158,7 @@ impl DeviceLog {
         let last = page.entries.last().map(|entry| entry.number);
         self.record(bookkeeping, page, &own).await?;
         if let Some(last) = last {
-            let forgotten = ask(worker, Request::AcknowledgeDeviceLog(last)).await;
+            let forgotten = ask_worker(worker, Request::AcknowledgeDeviceLog(last)).await;
             forgotten.map_err(|error| error.to_string())?;
         }
         self.forgotten(sent, &own);
@@ -195,12 +194,10 @@ impl DeviceLog {
 
     /// The log, and what the device had been sent before it was read.
     async fn read(&self, worker: &Worker) -> Result<(DeviceLogPage, u64, BTreeMap<KeyLabel, u64>), String> {
-        let (answer, answered) = oneshot::channel();
+        let (answer, answered) = answer_channel();
         let (entries, own) = {
             let sent = self.lock();
-            worker.call(Request::ReadDeviceLog, move |result| {
-                let _ = answer.send(result);
-            });
+            worker.call(Request::ReadDeviceLog, answer);
             (sent.sent, sent.own.clone())
         };
         let answer = answer_within(worker, ANSWER_WITHIN, answered).await.map_err(|error| error.to_string())?;
@@ -227,16 +224,8 @@ impl DeviceLog {
 
 /// Whether the device keeps a log.
 pub(super) async fn is_kept(worker: &Worker) -> Result<bool, Error> {
-    let answer = ask(worker, Request::ReadDeviceLog).await?;
+    let answer = ask_worker(worker, Request::ReadDeviceLog).await?;
     if let Response::DeviceLog(page) = answer { Ok(page.is_some()) } else { Err(super::nonsense()) }
-}
-
-async fn ask(worker: &Worker, request: Request) -> Result<Response, Error> {
-    let (answer, answered) = oneshot::channel();
-    worker.call(request, move |result| {
-        let _ = answer.send(result);
-    });
-    answer_within(worker, ANSWER_WITHIN, answered).await
 }
 
 /// Entries a request makes at most, in a device that writes down everything.

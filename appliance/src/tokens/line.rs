@@ -38,7 +38,10 @@ pub struct Held {
 }
 
 /// For what costs less than many signatures.
-const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// What a worker will have answered.
+pub(super) type Answered = oneshot::Receiver<Result<Response, Error>>;
 
 impl Line {
     /// The line to a worker that was just started.
@@ -56,10 +59,7 @@ impl Line {
 
     /// Asks, and gives the answer so much time; a worker that needs longer is ended.
     pub(super) async fn ask(&self, request: Request, within: Duration) -> Result<Response, Error> {
-        let (answer, answered) = oneshot::channel();
-        let answer = move |result| {
-            let _ = answer.send(result);
-        };
+        let (answer, answered) = answer_channel();
         match &self.device_log {
             Some(log) => {
                 let attempted = "asking it".to_owned();
@@ -135,12 +135,24 @@ impl Line {
     }
 }
 
+/// Asks a worker that answers in the time it takes to look at something.
+pub(super) async fn ask_worker(worker: &Worker, request: Request) -> Result<Response, Error> {
+    let (answer, answered) = answer_channel();
+    worker.call(request, answer);
+    answer_within(worker, ANSWER_WITHIN, answered).await
+}
+
+/// Where a worker's answer goes, and where it comes from.
+pub(super) fn answer_channel() -> (impl FnOnce(Result<Response, Error>) + Send + 'static, Answered) {
+    let (answer, answered) = oneshot::channel();
+    let send = move |result| {
+        let _ = answer.send(result);
+    };
+    (send, answered)
+}
+
 /// Waits for an answer.
-pub(super) async fn answer_within(
-    worker: &Worker,
-    within: Duration,
-    answered: oneshot::Receiver<Result<Response, Error>>,
-) -> Result<Response, Error> {
+pub(super) async fn answer_within(worker: &Worker, within: Duration, answered: Answered) -> Result<Response, Error> {
     match tokio::time::timeout(within, answered).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(Error::WorkerGone { reason: "it ended without an answer".to_owned() }),

@@ -43,6 +43,18 @@ pub(super) struct Refused {
     pub(super) retry_after: Option<Duration>,
 }
 
+impl Refused {
+    /// An operator has to do something.
+    fn sealed(reason: String) -> Self {
+        Self { reason, needs_operator: true, retry_after: None }
+    }
+
+    /// It may do the next time.
+    fn down(reason: String) -> Self {
+        Self { reason, needs_operator: false, retry_after: None }
+    }
+}
+
 impl From<Error> for Refused {
     fn from(error: Error) -> Self {
         let (needs_operator, retry_after) = (error.needs_operator(), error.retry_after());
@@ -59,17 +71,17 @@ pub(super) async fn open(
     accountant: &Arc<Accountant>,
 ) -> Result<(Up, Duration), Refused> {
     let name = &settings.name;
-    let sealed = |reason| Refused { reason, needs_operator: true, retry_after: None };
     let attestation_ca = match &settings.driver {
-        DriverConfig::Yubihsm { attestation_ca: Some(path), .. } => Some(AttestationCa::read(path).map_err(sealed)?),
+        DriverConfig::Yubihsm { attestation_ca: Some(path), .. } => {
+            Some(AttestationCa::read(path).map_err(Refused::sealed)?)
+        }
         DriverConfig::Yubihsm { attestation_ca: None, .. } | DriverConfig::Pkcs11 { .. } => None,
     };
     let (worker, info) = start(config, settings)?;
     let line = Line::open(worker, name, &info.serial, attestation_ca, accountant).await?;
     // The device's own log may be full from before.
-    let cannot_empty = |reason| Refused { reason, needs_operator: false, retry_after: None };
-    line.empty_log().await.map_err(cannot_empty)?;
-    let self_test = reserved(SELF_TEST_KEY).map_err(sealed)?;
+    line.empty_log().await.map_err(Refused::down)?;
+    let self_test = reserved(SELF_TEST_KEY).map_err(Refused::sealed)?;
     let self_test_key = line.public_key(&self_test).await?;
     let asked = Instant::now();
     prove(&line, &self_test, &self_test_key).await?;
@@ -82,18 +94,16 @@ pub(super) async fn open(
         }
         holdings.insert(label, fit);
         // Where the device writes down every look at a key, many of them fill its log.
-        line.empty_log().await.map_err(cannot_empty)?;
+        line.empty_log().await.map_err(Refused::down)?;
     }
     Ok((Up { line, info, holdings: RwLock::new(holdings), self_test_key }, signature_took))
 }
 
 fn start(config: &Config, settings: &TokenConfig) -> Result<(Worker, DeviceInfo), Refused> {
-    let sealed = |reason: String| Refused { reason, needs_operator: true, retry_after: None };
     let refused = RefusedPin::of(config, settings);
-    refused.check().map_err(sealed)?;
-    let opening = opening(config, settings).map_err(sealed)?;
-    let cannot_start = |reason| Refused { reason, needs_operator: false, retry_after: None };
-    let command = command(config, settings).map_err(cannot_start)?;
+    refused.check().map_err(Refused::sealed)?;
+    let opening = opening(config, settings).map_err(Refused::sealed)?;
+    let command = command(config, settings).map_err(Refused::down)?;
     let started = Worker::start(command, opening, OPEN_DEADLINE);
     if let Err(Error::PinRefused { .. }) = &started {
         refused.remember();
@@ -133,9 +143,8 @@ async fn prove(line: &Line, label: &KeyLabel, public_key: &PublicKey) -> Result<
     let answer = line.ask(request, SIGN_DEADLINE).await?;
     let Response::Signatures(signatures) = answer else { return Err(nonsense().into()) };
     let [signature] = signatures.as_slice() else { return Err(nonsense().into()) };
-    Verifier::new(public_key.clone()).verify(&input, signature).map(|_| ()).map_err(|error| Refused {
-        reason: format!("its self-test signature is wrong: {error}"),
-        needs_operator: false,
-        retry_after: None,
-    })
+    Verifier::new(public_key.clone())
+        .verify(&input, signature)
+        .map(|_| ())
+        .map_err(|error| Refused::down(format!("its self-test signature is wrong: {error}")))
 }

@@ -6,11 +6,11 @@ use cryptoki::{
     object::{Attribute, ObjectClass},
     session::Session,
 };
-use hsm_types::{Algorithm, Digest, KeyLabel, PublicKey, ToSign, Verifier};
+use hsm_types::{Algorithm, KeyLabel, PublicKey};
 
 use crate::{
-    Disposition, Error, Protection,
-    ceremony::PAIRWISE_TEST,
+    Error, Protection,
+    ceremony::{check_pairwise_test, pairwise_test},
     pkcs11::{curve, failure::call_failed, key, sign, template},
 };
 
@@ -74,18 +74,10 @@ fn generate_pair(
 
 /// One signature that verifies under the public key read back: the two halves belong together.
 pub(super) fn prove(session: &Session, label: &KeyLabel, key: &key::Key) -> Result<(), Error> {
-    let input = if key.public_key.algorithm().signs_digests() {
-        ToSign::Digest(Digest(*PAIRWISE_TEST))
-    } else {
-        ToSign::Message(PAIRWISE_TEST.to_vec())
-    };
+    let input = pairwise_test(&key.public_key);
     let handle = key.handle_for(label, &input)?;
     let signature =
         sign::sign(session, handle, &input).map_err(|error| call_failed(error, &format!("with key \"{label}\"")))?;
     let signature = sign::fixed_length(&signature, label)?;
-    Verifier::new(key.public_key.clone()).verify(&input, &signature).map(|_| ()).map_err(|not_valid| Error::Call {
-        attempted: format!("pairwise test of key \"{label}\""),
-        cause: not_valid.to_string(),
-        disposition: Disposition::Broken,
-    })
+    check_pairwise_test(label, &key.public_key, &signature)
 }

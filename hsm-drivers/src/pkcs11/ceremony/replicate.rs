@@ -11,7 +11,8 @@ use hsm_types::{Algorithm, ChainCode, KeyLabel, PublicKey};
 
 use super::{Ceremony, Replica, chain_code, generate, wrap_key::WrapKey};
 use crate::{
-    Disposition, Error, Pin, Protection,
+    Error, Pin, Protection,
+    ceremony::not_replicated,
     pkcs11::{failure::call_failed, key, template},
 };
 
@@ -33,7 +34,7 @@ pub(super) fn replicate(
     to: &Ceremony,
 ) -> Result<Replica, Error> {
     if from.token.is(&to.token)? {
-        return Err(not_begun(label, "both are the same token"));
+        return Err(not_replicated(label, "both are the same token"));
     }
     let original = Original::read(&from.session, label)?;
     let made = match key::find_handle(&to.session, label) {
@@ -61,7 +62,7 @@ impl<'a> Original<'a> {
         let failed = |error| call_failed(error, &format!("for key \"{label}\""));
         let found = key::find(session, label)?;
         if found.protection != Protection::LeavesWrapped {
-            return Err(not_begun(label, "it was made without a backup and never leaves its token"));
+            return Err(not_replicated(label, "it was made without a backup and never leaves its token"));
         }
         let handle = key::find_handle(session, label)?;
         let id = match session.get_attributes(handle, &[AttributeType::Id]).map_err(failed)?.pop() {
@@ -159,13 +160,5 @@ fn chain_code_of(session: &Session, label: &KeyLabel, public_key: &PublicKey) ->
     match public_key.algorithm() {
         Algorithm::Secp256k1 => chain_code::read(session, label),
         Algorithm::P256 | Algorithm::Ed25519 => Ok(None),
-    }
-}
-
-fn not_begun(label: &KeyLabel, cause: &str) -> Error {
-    Error::Call {
-        attempted: format!("replication of key \"{label}\""),
-        cause: cause.to_owned(),
-        disposition: Disposition::NotSent,
     }
 }

@@ -1,12 +1,12 @@
 //! Generate Asymmetric Key, and the proofs that come after it.
 
-use hsm_types::{Algorithm, Digest, KeyLabel, PublicKey, ToSign, Verifier};
+use hsm_types::{Algorithm, KeyLabel, PublicKey};
 use rand::{Rng, rngs::OsRng};
 
 use super::failed;
 use crate::{
-    Disposition, Error, Protection,
-    ceremony::PAIRWISE_TEST,
+    Error, Protection,
+    ceremony::{check_pairwise_test, pairwise_test},
     yubihsm2::{
         command::NewObject,
         key::{self, Key},
@@ -84,15 +84,7 @@ pub(super) fn name(label: &KeyLabel) -> Result<Label, Error> {
 
 /// One signature that verifies under the public key read back: the two halves belong together.
 pub(super) fn prove(session: &mut Session, label: &KeyLabel, key: &Key) -> Result<(), Error> {
-    let input = if key.public_key.algorithm().signs_digests() {
-        ToSign::Digest(Digest(*PAIRWISE_TEST))
-    } else {
-        ToSign::Message(PAIRWISE_TEST.to_vec())
-    };
+    let input = pairwise_test(&key.public_key);
     let signature = key.sign(session, label, &input)?.ok_or_else(|| Error::UnknownKey { key: label.clone() })?;
-    Verifier::new(key.public_key.clone()).verify(&input, &signature).map(|_| ()).map_err(|not_valid| Error::Call {
-        attempted: format!("pairwise test of key \"{label}\""),
-        cause: not_valid.to_string(),
-        disposition: Disposition::Broken,
-    })
+    check_pairwise_test(label, &key.public_key, &signature)
 }

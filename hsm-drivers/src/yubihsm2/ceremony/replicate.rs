@@ -9,7 +9,8 @@ use super::{
     wrap_key::{self, WrapKey},
 };
 use crate::{
-    Disposition, Error, Protection,
+    Error, Protection,
+    ceremony::not_replicated,
     yubihsm2::{
         chain_code::read as read_chain_code,
         key,
@@ -28,7 +29,7 @@ struct Original<'a> {
 
 pub(super) fn replicate(from: &mut Ceremony, label: &KeyLabel, to: &mut Ceremony) -> Result<Replica, Error> {
     if from.serial == to.serial {
-        return Err(not_begun(label, "both are the same device"));
+        return Err(not_replicated(label, "both are the same device"));
     }
     let (from, to) = (from.session()?, to.session()?);
     wrap_key::delete_all(from)?;
@@ -53,7 +54,7 @@ impl<'a> Original<'a> {
     fn read(session: &mut Session, label: &'a KeyLabel) -> Result<Self, Error> {
         let found = key::find(session, label)?;
         if found.protection != Protection::LeavesWrapped {
-            return Err(not_begun(label, "it was made without a backup and never leaves its device"));
+            return Err(not_replicated(label, "it was made without a backup and never leaves its device"));
         }
         let info = session.object_info(found.id, ObjectType::ASYMMETRIC_KEY);
         let info = info.map_err(|error| failed(&error, "Get Object Info", &format!("key \"{label}\"")))?;
@@ -115,13 +116,5 @@ fn chain_code_of(
     match public_key.algorithm() {
         Algorithm::Secp256k1 => read_chain_code(session, label, id),
         Algorithm::P256 | Algorithm::Ed25519 => Ok(None),
-    }
-}
-
-fn not_begun(label: &KeyLabel, cause: &str) -> Error {
-    Error::Call {
-        attempted: format!("replication of key \"{label}\""),
-        cause: cause.to_owned(),
-        disposition: Disposition::NotSent,
     }
 }
