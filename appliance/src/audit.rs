@@ -5,6 +5,7 @@
 
 mod anchor;
 mod append;
+mod archive;
 mod ballast;
 mod device_log;
 mod draft;
@@ -38,6 +39,7 @@ mod unreadable;
 mod verify;
 mod writer;
 
+pub use archive::{Archive, ArchiveError, Archived, KEPT_AT_LEAST, archive};
 pub use ballast::{BALLAST_BYTES, Ballast};
 pub use device_log::{DeviceLogReading, RecordedDeviceLog};
 pub use export::{Export, ExportError, Exported, export};

@@ -37,6 +37,8 @@ pub struct Config {
     pub state_directory: PathBuf,
     /// Where a second copy of it is written.
     pub mirror_directory: Option<PathBuf>,
+    /// Where older entries are, once they left the store.
+    pub archive_directory: Option<PathBuf>,
     /// First part of the log's origin line.
     pub origin: String,
     /// Where watchers connect.

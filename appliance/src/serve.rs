@@ -8,7 +8,7 @@ use hsm_types::PublicKey;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    audit::{self, Audit, BootFacts, LogError, Mirror, Opened},
+    audit::{self, Archive, Audit, BootFacts, LogError, Mirror, Opened},
     config::{Config, DriverConfig, Profile},
     freezes::Freezes,
     metrics::Metrics,
@@ -146,8 +146,8 @@ fn check_room(config: &Config) -> Result<(), ServeError> {
 }
 
 pub(crate) async fn open_log(config: &Arc<Config>) -> Result<Opened, ServeError> {
-    let directory = config.state_directory.clone();
-    let opened = tokio::task::spawn_blocking(move || audit::open(&directory)).await;
+    let (directory, archive) = (config.state_directory.clone(), Archive::at(config.archive_directory.as_deref()));
+    let opened = tokio::task::spawn_blocking(move || audit::open(&directory, archive)).await;
     let opened = opened.map_err(|error| ServeError::System(format!("opening the audit log: {error}")))??;
     let profile = opened.state().genesis.as_ref().map(|genesis| genesis.profile.as_str());
     if profile.is_some_and(|profile| profile != config.profile.name()) {

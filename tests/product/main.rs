@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
+mod archive;
 mod audit_show;
 mod bad_evidence;
 mod bad_input;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
         return code;
     }
     let trials: Vec<Trial> = [
+        archive::trials(),
         audit_show::trials(),
         bad_evidence::trials(),
         bad_input::trials(),

@@ -301,6 +301,7 @@ fn usage() {
         &["audit", "show"],
         &["audit", "tail"],
         &["audit", "export"],
+        &["audit", "archive"],
         &["audit", "rebuild"],
     ] {
         let text = good(&installation, &[command, &["--help"]].concat());

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use appliance_wire::Body;
 
-use super::{open::open, unreadable::Unreadable, writer::SNAPSHOT_EVERY};
+use super::{archive::Archive, open::open, unreadable::Unreadable, writer::SNAPSHOT_EVERY};
 
 /// What is committed at once: a sync for each entry would take an hour.
 const BATCH: u64 = 2_000;
@@ -15,7 +15,7 @@ const BATCH: u64 = 2_000;
 /// # Errors
 /// The log is refused, cannot be written, or an entry cannot follow.
 pub fn grow(directory: &Path, count: u64, mut body: impl FnMut(u64) -> Body) -> Result<(), Unreadable> {
-    let mut opened = open(directory).map_err(|error| Unreadable::new(error.to_string()))?;
+    let mut opened = open(directory, Archive::default()).map_err(|error| Unreadable::new(error.to_string()))?;
     let last = opened.state.size + count;
     let mut snapshot_at = opened.state.size;
     while opened.state.size < last {

@@ -5,6 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::{
+    fs::{CWD, RenameFlags, renameat_with},
+    io::Errno,
+};
+
 use super::export::layout::CHECKPOINT;
 
 /// What took its place, and where what was there is kept.
@@ -18,13 +23,22 @@ struct Replaced {
 }
 
 impl InPlace {
-    /// Moves these names from `building` into `directory`; what is there is kept as `NAME.SUFFIX-1`.
+    /// Moves these names from `building` into `directory`; what is there is kept as `NAME.SUFFIX-1`. No moment is without
+    /// one or the other, where the file system can exchange names.
     pub(super) fn put(directory: &Path, building: &Path, names: &[&str], suffix: &str) -> io::Result<Self> {
         let mut replaced = Vec::new();
         for name in names {
-            let kept = set_aside(directory, name, suffix)?;
-            let place = directory.join(name);
-            fs::rename(building.join(name), &place)?;
+            let (built, place) = (building.join(name), directory.join(name));
+            let kept = free_name(directory, name, suffix);
+            match &kept {
+                Some(kept) => {
+                    fs::rename(&built, kept)?;
+                    crate::testing_only::station("before-exchange");
+                    exchange(&place, kept)?;
+                    crate::testing_only::station("after-exchange");
+                }
+                None => fs::rename(built, &place)?,
+            }
             replaced.push(Replaced { place, kept });
         }
         fs::File::open(directory)?.sync_all()?;
@@ -41,13 +55,14 @@ impl InPlace {
     /// Puts back what was there.
     pub(super) fn put_back(&self) -> io::Result<()> {
         for Replaced { place, kept } in &self.0 {
-            if place.is_dir() {
-                fs::remove_dir_all(place)?;
-            } else if place.exists() {
-                fs::remove_file(place)?;
-            }
-            if let Some(kept) = kept {
-                fs::rename(kept, place)?;
+            match kept {
+                Some(kept) if place.exists() => {
+                    exchange(place, kept)?;
+                    remove(kept)?;
+                }
+                Some(kept) => fs::rename(kept, place)?,
+                None if place.exists() => remove(place)?,
+                None => {}
             }
         }
         Ok(())
@@ -70,14 +85,32 @@ pub fn set_checkpoint_aside(directory: &Path) -> io::Result<()> {
 
 /// Moves a name out of the way; none where there is nothing of that name.
 pub(super) fn set_aside(directory: &Path, name: &str, suffix: &str) -> io::Result<Option<PathBuf>> {
-    let place = directory.join(name);
-    if !place.exists() {
-        return Ok(None);
-    }
-    let mut free = (1..).map(|number: u32| directory.join(format!("{name}.{suffix}-{number}")));
-    let kept = free.find(|kept| !kept.exists());
+    let kept = free_name(directory, name, suffix);
     if let Some(kept) = &kept {
-        fs::rename(&place, kept)?;
+        fs::rename(directory.join(name), kept)?;
     }
     Ok(kept)
+}
+
+/// Under which name to keep what is there; none where there is nothing.
+fn free_name(directory: &Path, name: &str, suffix: &str) -> Option<PathBuf> {
+    let mut free = (1..).map(|number: u32| directory.join(format!("{name}.{suffix}-{number}")));
+    if directory.join(name).exists() { free.find(|kept| !kept.exists()) } else { None }
+}
+
+fn remove(place: &Path) -> io::Result<()> {
+    if place.is_dir() { fs::remove_dir_all(place) } else { fs::remove_file(place) }
+}
+
+/// Lets two names change places, at once; one after the other on a file system that cannot.
+fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    match renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE) {
+        Err(Errno::INVAL | Errno::NOSYS) => {}
+        exchanged => return exchanged.map_err(io::Error::from),
+    }
+    let mut spare = other.as_os_str().to_owned();
+    spare.push(".next");
+    fs::rename(other, &spare)?;
+    fs::rename(one, other)?;
+    fs::rename(spare, one)
 }

@@ -95,7 +95,10 @@ impl Log {
         let bytes = self.store.entry(index)?;
         let bytes = bytes.ok_or_else(|| Unreadable::new(format!("entry {index} is missing from the store")))?;
         if self.with_tiles(|_, tiles| tiles.node(0, index))? != leaf_hash(&bytes) {
-            let reason = format!("entry {index} in the store is not the one the tree has there: it was altered");
+            let reason = format!(
+                "entry {index} in {} is not the one the tree has there: it was altered",
+                self.store.place_of(index)
+            );
             return Err(Unreadable::new(reason));
         }
         Ok(bytes)

@@ -12,6 +12,7 @@ use appliance_wire::{Entry, from_canonical, tree::Frontier};
 
 use super::{
     anchor::{self, Anchor, AnchorFile},
+    archive::Archive,
     journal::{self, Journal, Lines, Next},
     log::{Log, Published, Tip},
     scrub::Scrub,
@@ -74,6 +75,11 @@ impl Opened {
     pub fn log(&self) -> &Log {
         &self.log
     }
+
+    /// Closes all of it, and goes on holding the directory.
+    pub(super) fn into_lock(self) -> File {
+        self.lock
+    }
 }
 
 struct Scan<'a, I> {
@@ -82,7 +88,7 @@ struct Scan<'a, I> {
     store: &'a Store,
     /// Where the first line to be read begins.
     position: u64,
-    /// Entries of the store, in step with the lines of the journal.
+    /// Entries of the store, in step with the lines of the journal from the first on that is not archived.
     entries: I,
     stored: u64,
     state: State,
@@ -99,23 +105,23 @@ const READ_WHOLE: u64 = 20_000;
 ///
 /// # Errors
 /// [`LogError`]: missing, in use, damaged, shorter than its anchor, or copies that do not agree.
-pub fn open(directory: &Path) -> Result<Opened, LogError> {
-    open_reading(directory, READ_WHOLE)
+pub fn open(directory: &Path, archive: Archive) -> Result<Opened, LogError> {
+    open_reading(directory, archive, READ_WHOLE)
 }
 
 /// As [`open`], reading all of it, however long it is.
 ///
 /// # Errors
 /// The same.
-pub(super) fn open_whole(directory: &Path) -> Result<Opened, LogError> {
-    open_reading(directory, u64::MAX)
+pub(super) fn open_whole(directory: &Path, archive: Archive) -> Result<Opened, LogError> {
+    open_reading(directory, archive, u64::MAX)
 }
 
-fn open_reading(directory: &Path, read_whole: u64) -> Result<Opened, LogError> {
+fn open_reading(directory: &Path, archive: Archive, read_whole: u64) -> Result<Opened, LogError> {
     let refuse = |reason: String| refused(directory, None, reason, RESTORE);
     let lock = lock(directory)?;
     let anchor = read_anchor(directory)?;
-    let store = Store::open(directory).map_err(|error| refuse(error.to_string()))?;
+    let store = Store::open(directory, archive).map_err(|error| refuse(error.to_string()))?;
     let stored = store.size().map_err(|error| refuse(error.to_string()))?;
     if stored < anchor.size {
         return Err(refuse(format!("the store holds {stored} entries, the anchor says {}", anchor.size)));
@@ -212,10 +218,9 @@ impl<I: Iterator<Item = Result<Arc<[u8]>, Unreadable>>> Scan<'_, I> {
         let index = self.frontier.size();
         let leaf = self.frontier.append(bytes);
         if index < self.stored {
-            let stored = self.entries.next().transpose();
-            let stored = stored.map_err(|error| self.refuse(Some(index), error.to_string()))?;
-            if stored.as_ref() != Some(bytes) {
-                return Err(self.refuse(Some(index), "log.jsonl and store do not agree".to_owned()));
+            // What is archived is held against the tree whenever it is read, and the line by the anchor's root.
+            if index >= self.store.archived() {
+                self.compare(index, bytes)?;
             }
             self.tiles.append(leaf);
             self.check_tiles(index)?;
@@ -224,6 +229,15 @@ impl<I: Iterator<Item = Result<Arc<[u8]>, Unreadable>>> Scan<'_, I> {
             self.replay(index, bytes, leaf)?;
         }
         if index + 1 == self.anchor.size { self.check_anchor(index, end) } else { Ok(()) }
+    }
+
+    fn compare(&mut self, index: u64, bytes: &Arc<[u8]>) -> Result<(), LogError> {
+        let stored = self.entries.next().transpose();
+        let stored = stored.map_err(|error| self.refuse(Some(index), error.to_string()))?;
+        if stored.as_ref() == Some(bytes) {
+            return Ok(());
+        }
+        Err(self.refuse(Some(index), "log.jsonl and store do not agree".to_owned()))
     }
 
     /// What was read up to the entry with this index, which ends there, must be what the anchor was written for.

@@ -18,6 +18,7 @@ use appliance_wire::{
 
 use super::{
     anchor::{self, Anchor, AnchorFile},
+    archive::Archive,
     export::layout::CHECKPOINT,
     in_place::InPlace,
     journal::{self, Lines, Next},
@@ -77,7 +78,7 @@ pub fn rebuild(directory: &Path, from: RebuildFrom<'_>, progress: &dyn Fn(u64)) 
     let rebuilt = built.and_then(|(entries, kept_entries, names)| {
         let in_place = InPlace::put(directory, &building, &names, "before-rebuild").map_err(|error| failed(&error))?;
         drop(held);
-        match open_whole(directory) {
+        match open_whole(directory, Archive::default()) {
             Ok(_) => Ok(Rebuilt { entries, kept_entries, replaced: in_place.kept() }),
             Err(error) => {
                 in_place.put_back().map_err(|error| failed(&error))?;
@@ -117,7 +118,8 @@ fn build(
     let kept = match from {
         RebuildFrom::Log => 0,
         RebuildFrom::Store => {
-            let store = Store::open(directory).map_err(damaged)?;
+            let store = Store::open(directory, Archive::default()).map_err(damaged)?;
+            refuse_archived(&store)?;
             let mut entries = store.entries();
             write_log(Some(directory), building, || entries.next().transpose().map_err(damaged))?
         }
@@ -134,6 +136,17 @@ fn build(
         names.push("anchor");
     }
     Ok((tip.size, kept, names))
+}
+
+/// The log is made of every entry, and the start holds a store against it that says the same.
+fn refuse_archived(store: &Store) -> Result<(), RebuildError> {
+    match store.archived() {
+        0 => Ok(()),
+        archived => Err(RebuildError::NotValid(format!(
+            "the first {archived} entries are in the archive, not in the store: rebuild from the mirror, or bring back a \
+             copy of log.jsonl"
+        ))),
+    }
 }
 
 /// Writes a new anchor.

@@ -12,6 +12,7 @@ use std::{
 use appliance_wire::{Body, Checkpoint, Frozen, KnownLog, LogKey, Receipt, Recovered, RecoveredLog, Scope};
 
 use super::{
+    archive::Archive,
     export::layout::CHECKPOINT,
     in_place::InPlace,
     journal,
@@ -120,7 +121,7 @@ fn go_on(
 ) -> Result<RecoveryReport, RebuildError> {
     let not_valid = |error: &dyn std::fmt::Display| RebuildError::NotValid(error.to_string());
     let failed = |error: &dyn std::fmt::Display| RebuildError::Failed(error.to_string());
-    let mut opened = open(directory).map_err(|error| not_valid(&error.reason))?;
+    let mut opened = open(directory, Archive::default()).map_err(|error| not_valid(&error.reason))?;
     let home = opened.state().log_home.clone().ok_or_else(|| not_valid(&"the copy has no genesis"))?;
     let log_key = LogKey::parse(&home.log_key).map_err(|error| not_valid(&error))?;
     let token_anchor = (recovery.token_anchor)(&home).map_err(|reason| failed(&reason))?;

@@ -119,14 +119,17 @@ impl Scrub {
     fn check(self) -> Result<bool, Found> {
         let at_first = |reason: String| Found { index: 0, reason };
         let lines = Lines::open(&self.directory).map_err(|error| at_first(format!("opening log.jsonl: {error}")))?;
-        let entries = self.log.store().entries();
+        let archived = self.log.store().archived();
+        let mut entries = self.log.store().entries();
         let replay = self.snapshot.map(Replay::of);
         let mut reading =
             Reading { log: &self.log, lines, frontier: Frontier::default(), tiles: Tiles::default(), replay };
         let mut begun = Instant::now();
-        for stored in entries.take(self.stored as usize) {
-            let index = reading.frontier.size();
-            reading.entry(stored).map_err(|reason| Found { index, reason })?;
+        for index in 0..self.stored {
+            // The archive may be away; what is read from it is held against the tree then.
+            let stored = if index < archived { None } else { Some(next(&mut entries)) };
+            let checked = stored.transpose().and_then(|stored| reading.entry(stored));
+            checked.map_err(|reason| Found { index, reason })?;
             self.progress.checked.store(index + 1, Ordering::Relaxed);
             if (index + 1).is_multiple_of(STEP) {
                 if self.progress.stopping.load(Ordering::Relaxed) {
@@ -137,14 +140,16 @@ impl Scrub {
             }
         }
         let (index, root) = (reading.frontier.size(), reading.frontier.root());
-        if index < self.stored {
-            return Err(Found { index, reason: "the store ends before it".to_owned() });
-        }
         if self.log.root(index).is_ok_and(|begun_with| begun_with == Some(root)) {
             return Ok(true);
         }
         Err(Found { index, reason: "the entries before it are not those the start began with".to_owned() })
     }
+}
+
+fn next(entries: &mut impl Iterator<Item = Result<Arc<[u8]>, Unreadable>>) -> Result<Arc<[u8]>, String> {
+    let entry = entries.next().ok_or("the store ends before it")?;
+    entry.map_err(|error| error.to_string())
 }
 
 struct Found {
@@ -161,11 +166,10 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// The next line, which must be what the store has.
-    fn entry(&mut self, stored: Result<Arc<[u8]>, Unreadable>) -> Result<(), String> {
-        let stored = stored.map_err(|error| error.to_string())?;
+    /// The next line, which must be what the store has, where it has it.
+    fn entry(&mut self, stored: Option<Arc<[u8]>>) -> Result<(), String> {
         let line = match self.lines.next().map_err(|error| format!("reading log.jsonl: {error}"))? {
-            Next::Line(line) if *line == *stored => line,
+            Next::Line(line) if stored.is_none_or(|stored| *line == *stored) => line,
             Next::Line(_) => return Err("log.jsonl and store do not agree".to_owned()),
             Next::Rest(_) => return Err("log.jsonl ends before it".to_owned()),
         };

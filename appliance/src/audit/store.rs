@@ -20,10 +20,14 @@ use rustix::{
     io::Errno,
 };
 
-use super::unreadable::Unreadable;
+use super::{archive::Archive, unreadable::Unreadable};
 use crate::state::{Binding, BindingKey};
 
 mod buckets;
+mod copy;
+mod entries;
+
+use self::entries::packs;
 
 /// (level, number) of a tile.
 pub(super) type TilePlace = (u32, u64);
@@ -44,6 +48,9 @@ pub(super) struct StoreBatch {
 pub(super) struct Store {
     database: sled::Db,
     synced: File,
+    /// So many of the first entries are not here, but in the archive.
+    archived: u64,
+    archive: Archive,
 }
 
 /// What it holds takes several times as much; the kernel keeps the file's pages beside it.
@@ -58,6 +65,7 @@ const FLUSH_DEADLINE: Duration = Duration::from_secs(30);
 const SIZE: &[u8] = b"n";
 const SNAPSHOT: u8 = b's';
 const PACK: u8 = b'e';
+const ARCHIVED: &[u8] = b"archived";
 
 impl Store {
     /// Creates the store; its directory must not exist.
@@ -66,27 +74,28 @@ impl Store {
         if path.exists() {
             return Err(Unreadable::new(format!("{} exists already", path.display())));
         }
-        let store = Self::open_watched(path.clone())?;
+        let store = Self::open_watched(path.clone(), Archive::default())?;
         for name in ["conf", "db", "blobs", "."] {
             sync_all(&path.join(name)).map_err(|error| Unreadable::at(&path, &error))?;
         }
         Ok(store)
     }
 
-    /// Opens an existing store. sled may panic or hang on a damaged file: both end here in one refusal.
-    pub(super) fn open(directory: &Path) -> Result<Self, Unreadable> {
+    /// Opens an existing store, and the archive of its older entries. sled may panic or hang on a damaged file: both end
+    /// here in one refusal.
+    pub(super) fn open(directory: &Path, archive: Archive) -> Result<Self, Unreadable> {
         let path = path_in(directory);
         if !path.join("db").is_file() {
             return Err(Unreadable::new(format!("{} is missing", path.join("db").display())));
         }
         settle(&path).map_err(|error| Unreadable::at(&path, &error))?;
-        let store = Self::open_watched(path.clone())?;
+        let store = Self::open_watched(path.clone(), archive)?;
         // sled replaced its snapshot: the older one must not come back once what it names is overwritten.
         sync_all(&path).map_err(|error| Unreadable::at(&path, &error))?;
         Ok(store)
     }
 
-    fn open_watched(path: PathBuf) -> Result<Self, Unreadable> {
+    fn open_watched(path: PathBuf, archive: Archive) -> Result<Self, Unreadable> {
         let opened = path.clone();
         let open = move || {
             wait_until_let_go(&opened.join("db"));
@@ -101,7 +110,8 @@ impl Store {
             None => return Err(Unreadable::new(format!("{} is damaged: sled hangs on it", path.display()))),
         };
         let synced = File::open(path.join("db")).map_err(|error| Unreadable::at(&path, &error))?;
-        Ok(Self { database, synced })
+        let archived = number(database.get(ARCHIVED)?)?;
+        Ok(Self { database, synced, archived, archive })
     }
 
     /// Applies a batch and makes it durable. Returns only then.
@@ -146,58 +156,7 @@ impl Store {
 
     /// Number of entries.
     pub(super) fn size(&self) -> Result<u64, Unreadable> {
-        let Some(bytes) = self.database.get(SIZE)? else { return Ok(0) };
-        let bytes = bytes.as_ref().try_into().map_err(|_| Unreadable::new("the store's size is damaged".to_owned()))?;
-        Ok(u64::from_be_bytes(bytes))
-    }
-
-    /// Bytes of an entry.
-    pub(super) fn entry(&self, index: u64) -> Result<Option<Arc<[u8]>>, Unreadable> {
-        let up_to = chunked_key(PACK, index, u32::MAX as usize);
-        let Some(found) = self.database.range(chunked_key(PACK, 0, 0)..=up_to).next_back() else { return Ok(None) };
-        let (key, part) = found?;
-        let (first, chunk) = pack_place(&key)?;
-        let nth = |pack: &[u8]| pack.split(|byte| *byte == b'\n').nth((index - first) as usize).map(Arc::from);
-        if chunk == 0 { Ok(nth(&part)) } else { Ok(nth(&self.chunks(&key[..9])?)) }
-    }
-
-    /// Every entry, in order.
-    pub(super) fn entries(&self) -> impl Iterator<Item = Result<Arc<[u8]>, Unreadable>> + use<> {
-        self.packs_from(0)
-    }
-
-    /// The entries from `first` on, in order.
-    pub(super) fn entries_from(
-        &self,
-        first: u64,
-    ) -> Result<impl Iterator<Item = Result<Arc<[u8]>, Unreadable>> + use<>, Unreadable> {
-        let up_to = chunked_key(PACK, first, u32::MAX as usize);
-        let begin = match self.database.range(chunked_key(PACK, 0, 0)..=up_to).keys().next_back() {
-            Some(key) => pack_place(&key?)?.0,
-            None => first,
-        };
-        Ok(self.packs_from(begin).skip((first - begin) as usize))
-    }
-
-    /// The entries from the pack that begins with entry `first`.
-    fn packs_from(&self, first: u64) -> impl Iterator<Item = Result<Arc<[u8]>, Unreadable>> + use<> {
-        let mut parts = self.database.range(chunked_key(PACK, first, 0)..vec![PACK + 1]).peekable();
-        let packs = std::iter::from_fn(move || {
-            let mut pack = match parts.next()? {
-                Ok((_, part)) => part.to_vec(),
-                Err(error) => return Some(Err(Unreadable::from(error))),
-            };
-            while let Some(Ok((_, more))) = parts
-                .next_if(|next| next.as_ref().is_ok_and(|(key, _)| pack_place(key).is_ok_and(|(_, chunk)| chunk > 0)))
-            {
-                pack.extend_from_slice(&more);
-            }
-            Some(Ok(pack))
-        });
-        packs.flat_map(|pack| match pack {
-            Ok(pack) => pack.split(|byte| *byte == b'\n').map(|entry| Ok(Arc::from(entry))).collect(),
-            Err(error) => vec![Err(error)],
-        })
+        number(self.database.get(SIZE)?)
     }
 
     /// The hashes of a full tile.
@@ -255,6 +214,13 @@ impl From<sled::Error> for Unreadable {
     }
 }
 
+/// A count of entries, 0 where there is none.
+fn number(bytes: Option<sled::IVec>) -> Result<u64, Unreadable> {
+    let Some(bytes) = bytes else { return Ok(0) };
+    let bytes = bytes.as_ref().try_into().map_err(|_| Unreadable::new("the store's size is damaged".to_owned()))?;
+    Ok(u64::from_be_bytes(bytes))
+}
+
 /// Waits a little for whoever closed the store last: sled lets go of its lock in a thread of its own. That nobody else
 /// has it open, the state's own lock says.
 fn wait_until_let_go(db: &Path) {
@@ -303,29 +269,6 @@ fn path_in(directory: &Path) -> PathBuf {
     directory.join("store")
 }
 
-/// Consecutive entries joined into values of a chunk at most, by the index of the first: one insertion for many. An
-/// entry that is longer by itself is a pack alone, in several chunks. No entry contains a line end.
-fn packs(entries: &[(u64, Arc<[u8]>)]) -> Vec<(u64, Vec<u8>)> {
-    let mut packs: Vec<(u64, Vec<u8>)> = Vec::new();
-    for (index, bytes) in entries {
-        match packs.last_mut().filter(|(_, pack)| pack.len() + 1 + bytes.len() <= CHUNK_BYTES) {
-            Some((_, pack)) => {
-                pack.push(b'\n');
-                pack.extend_from_slice(bytes);
-            }
-            None => packs.push((*index, bytes.to_vec())),
-        }
-    }
-    packs
-}
-
-/// (index of the first entry, number of the chunk) of a pack's key.
-fn pack_place(key: &[u8]) -> Result<(u64, u32), Unreadable> {
-    let place = || Some((key.get(1..9)?.try_into().ok()?, key.get(9..13)?.try_into().ok()?));
-    let (first, chunk) = place().ok_or_else(|| Unreadable::new("a pack's key is damaged".to_owned()))?;
-    Ok((u64::from_be_bytes(first), u32::from_be_bytes(chunk)))
-}
-
 fn chunked_key(kind: u8, number: u64, chunk: usize) -> Vec<u8> {
     let mut key = vec![kind];
     key.extend(number.to_be_bytes());
@@ -342,30 +285,6 @@ fn tile_key(level: u32, number: u64) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn entries_come_back_one_by_one_and_in_order_whatever_their_length() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Store::create(directory.path()).unwrap();
-        let lengths =
-            [1, 500, CHUNK_BYTES - 600, 700, CHUNK_BYTES, CHUNK_BYTES + 1, 3 * CHUNK_BYTES, 2, 40_000, 40_000];
-        let entry = |index: usize| -> Arc<[u8]> { vec![b'a' + index as u8; lengths[index]].into() };
-        for range in [0..3, 3..4, 4..10] {
-            let size = range.end as u64;
-            let entries = range.map(|index| (index as u64, entry(index))).collect();
-            store.apply(StoreBatch { entries, size, ..StoreBatch::default() }).unwrap();
-        }
-        for index in 0..lengths.len() {
-            assert_eq!(store.entry(index as u64).unwrap(), Some(entry(index)), "{index}");
-        }
-        assert_eq!(store.entry(10).unwrap(), None);
-        for first in 0..=lengths.len() {
-            let rest: Vec<Arc<[u8]>> = store.entries_from(first as u64).unwrap().map(Result::unwrap).collect();
-            assert!((first..).zip(&rest).all(|(index, bytes)| *bytes == entry(index)), "{first}");
-            assert_eq!(rest.len(), lengths.len() - first);
-        }
-        assert_eq!(store.size().unwrap(), 10);
-    }
 
     #[test]
     fn nothing_is_so_large_that_it_becomes_a_file_of_its_own() {

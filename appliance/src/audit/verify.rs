@@ -21,9 +21,12 @@ mod past;
 mod recovered;
 mod source;
 
-use self::{notes::Vouched, source::TileCheck};
+use self::notes::Vouched;
 pub use source::LogCopy;
-pub(super) use {past::Past, source::Again};
+pub(super) use {
+    past::Past,
+    source::{Again, Bundles, TileCheck},
+};
 
 /// What is not as it must be.
 #[derive(Clone, Debug, Eq, PartialEq, serde::Serialize, thiserror::Error)]

@@ -1,4 +1,4 @@
-//! `chancery audit ...`: read only, beside a running appliance or without one; but for `rebuild` and `recover`.
+//! `chancery audit ...`: read only, beside a running appliance or without one; but for `archive`, `rebuild` and `recover`.
 
 use std::path::{Path, PathBuf};
 
@@ -7,6 +7,7 @@ use clap::Subcommand;
 use super::Failure;
 use crate::config::Config;
 
+mod archive;
 mod device_keys;
 mod export;
 mod filter;
@@ -28,6 +29,10 @@ pub(super) enum AuditCommand {
     /// new.
     #[command(after_help = "Example: chancery audit export --out /srv/www/log")]
     Export(export::Export),
+    /// Takes older entries out of the store, into an export of the log, while the appliance is stopped. Proofs stay in the
+    /// store, and log.jsonl stays whole.
+    #[command(after_help = "Example: chancery audit archive --keep 1000000 --config chancery.toml")]
+    Archive(archive::Archive),
     /// Remakes one copy of the log from another, while the appliance is stopped.
     #[command(after_help = "Example: chancery audit rebuild --from log --config chancery.toml")]
     Rebuild(rebuild::Rebuild),
@@ -52,6 +57,7 @@ pub(super) fn run(config: &Path, command: AuditCommand, json: bool) -> Result<()
     match command {
         AuditCommand::Verify(arguments) => verify::run(config, &arguments, json),
         AuditCommand::Export(arguments) => export::run(config, &arguments, json),
+        AuditCommand::Archive(arguments) => archive::run(config, &arguments, json),
         AuditCommand::Rebuild(arguments) => rebuild::run(config, &arguments, json),
         AuditCommand::Recover(arguments) => recover::run(config, &arguments, json),
         AuditCommand::Show(arguments) => show::run(config, &arguments, json),

@@ -12,7 +12,7 @@ use crate::toml_document::Section;
 /// What the document says. `path` and `sha256` are the caller's to fill in.
 pub(super) fn config(root: &Section<'_>, directory: &Path) -> Option<Config> {
     let profile = profile(root);
-    let (state_directory, mirror_directory) = state(root, directory);
+    let (state_directory, mirror_directory, archive_directory) = state(root, directory);
     let origin = origin(root);
     let watcher_listener = watcher_listener(root, directory);
     let admin_socket = admin_socket(root, directory);
@@ -26,6 +26,7 @@ pub(super) fn config(root: &Section<'_>, directory: &Path) -> Option<Config> {
         profile: profile?,
         state_directory: state_directory?,
         mirror_directory,
+        archive_directory,
         origin: origin?,
         watcher_listener: watcher_listener?,
         admin_socket: admin_socket?,
@@ -70,17 +71,20 @@ fn profile(root: &Section<'_>) -> Option<Profile> {
     }
 }
 
-/// The state directory, and that of the mirror.
-fn state(root: &Section<'_>, directory: &Path) -> (Option<PathBuf>, Option<PathBuf>) {
-    let Some(section) = root.section("state") else { return (None, None) };
+/// The state directory, that of the mirror, and that of the archive.
+fn state(root: &Section<'_>, directory: &Path) -> (Option<PathBuf>, Option<PathBuf>, Option<PathBuf>) {
+    let Some(section) = root.section("state") else { return (None, None, None) };
     let state = path(&section, "directory", directory);
-    let mirror = section.optional_text("mirror_directory").map(|text| directory.join(text));
-    if let (Some(state), Some(mirror)) = (&state, &mirror)
-        && (mirror.starts_with(state) || state.starts_with(mirror))
-    {
-        section.mistake("mirror_directory", "and state.directory lie in each other; name a directory on another disk");
-    }
-    (state, mirror)
+    let beside = |key: &'static str, advice: &str| {
+        let other = section.optional_text(key).map(|text| directory.join(text))?;
+        if state.as_ref().is_some_and(|state| other.starts_with(state) || state.starts_with(&other)) {
+            section.mistake(key, format!("and state.directory lie in each other; {advice}"));
+        }
+        Some(other)
+    };
+    let mirror = beside("mirror_directory", "name a directory on another disk");
+    let archive = beside("archive_directory", "name a directory of its own");
+    (state, mirror, archive)
 }
 
 fn origin(root: &Section<'_>) -> Option<String> {

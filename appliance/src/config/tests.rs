@@ -127,6 +127,11 @@ fn every_mistake_has_its_line_and_words() {
             "directory = \"s\"\nmirror_directory = \"s/m\"",
             "line 5, state.mirror_directory: and state.directory lie in each other",
         ),
+        (
+            "directory = \"state\"",
+            "directory = \"s\"\narchive_directory = \"s/a\"",
+            "line 5, state.archive_directory: and state.directory lie in each other",
+        ),
         ("exchange.example/signer-1", "/exchange", "line 7, audit_log.origin: write"),
         ("exchange.example/signer-1", "a b", "line 7, audit_log.origin: write"),
         ("exchange.example/signer-1", "a+b", "line 7, audit_log.origin: write"),

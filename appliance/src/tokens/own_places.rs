@@ -11,6 +11,7 @@ pub(super) fn own_places(config: &Config) -> Vec<PathBuf> {
     let own = [&config.path, &config.state_directory, &config.admin_socket, certificate, private_key, client_ca];
     let mut places: Vec<PathBuf> = own.into_iter().cloned().collect();
     places.extend(config.mirror_directory.clone());
+    places.extend(config.archive_directory.clone());
     places.extend(config.tokens.iter().filter_map(|token| match &token.secret {
         SecretSource::File(path) => Some(path.clone()),
         SecretSource::Credential(_) | SecretSource::Prompt => None,

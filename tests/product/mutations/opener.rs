@@ -91,7 +91,7 @@ fn open(directory: &Path, known: &Value) -> Value {
 
 /// The order of `serve`, up to where the log is written: the log, its mirror, its checkpoint, the anchor in the token.
 fn hold(state: &Path, mirror: &Path, anchored: &Value) -> Result<Opened, String> {
-    let opened = audit::open(state).map_err(|error| error.to_string())?;
+    let opened = audit::open(state, audit::Archive::default()).map_err(|error| error.to_string())?;
     let tip = opened.log().tip();
     audit::check_mirror(state, mirror, tip.bytes).map_err(|error| error.to_string())?;
     let genesis = opened.state().genesis.as_ref().ok_or("the audit log has no genesis")?;

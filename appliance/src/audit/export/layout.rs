@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
 
@@ -44,8 +44,16 @@ impl Bundle {
         }
     }
 
+    /// Reads the length of the entry behind it.
+    pub(in crate::audit) fn read_length(self, reader: &mut impl Read) -> io::Result<u32> {
+        let mut prefix = [0; 4];
+        let (_, length) = prefix.split_at_mut(4 - self.prefix());
+        reader.read_exact(length)?;
+        Ok(u32::from_be_bytes(prefix))
+    }
+
     /// Path of bundle `number` of this form.
-    pub(super) fn path(self, number: u64, width: usize) -> String {
+    pub(in crate::audit) fn path(self, number: u64, width: usize) -> String {
         match self {
             Self::Entries => path("entries", number, width),
             Self::LongEntries => path("long-entries", number, width),

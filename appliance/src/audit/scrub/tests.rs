@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::{
     audit::{
-        FirstEntries, create, grow, journal,
+        Archive, FirstEntries, create, grow, journal,
         open::{Opened, open},
         store::{Store, StoreBatch},
     },
@@ -74,7 +74,7 @@ impl Scene {
     }
 
     fn store(&self, change: impl FnOnce(&Store) -> StoreBatch) {
-        let store = Store::open(&self.state()).unwrap();
+        let store = Store::open(&self.state(), Archive::default()).unwrap();
         let size = store.size().unwrap();
         store.apply(StoreBatch { size, ..change(&store) }).unwrap();
     }
@@ -93,7 +93,7 @@ impl Scene {
     }
 
     fn open(&self) -> Opened {
-        open(&self.state()).unwrap()
+        open(&self.state(), Archive::default()).unwrap()
     }
 }
 
@@ -131,7 +131,7 @@ fn a_line_that_was_changed_is_refused_behind_the_snapshot_and_found_before_it() 
     let scene = Scene::new();
     let last = scene.line(ENTRIES as usize - 1);
     scene.flip(last + 20);
-    assert_eq!(open(&scene.state()).unwrap_err().index, Some(ENTRIES - 1));
+    assert_eq!(open(&scene.state(), Archive::default()).unwrap_err().index, Some(ENTRIES - 1));
 
     let scene = Scene::new();
     scene.flip(scene.line(100) + 20);
@@ -143,7 +143,7 @@ fn a_line_that_was_changed_is_refused_behind_the_snapshot_and_found_before_it() 
     let lines = log.split_inclusive('\n').enumerate();
     let without: String = lines.filter(|(index, _)| *index != 100).map(|(_, line)| line).collect();
     fs::write(journal::path_in(&scene.state()), without).unwrap();
-    assert!(open(&scene.state()).unwrap_err().reason.contains("log.jsonl"));
+    assert!(open(&scene.state(), Archive::default()).unwrap_err().reason.contains("log.jsonl"));
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn a_store_that_was_changed_is_found_and_what_was_changed_is_not_used() {
     };
     let scene = Scene::new();
     scene.store(altered_tile);
-    assert!(open(&scene.state()).unwrap_err().reason.contains("anchor"));
+    assert!(open(&scene.state(), Archive::default()).unwrap_err().reason.contains("anchor"));
     let scene = Scene::new();
     let opened = scene.open();
     opened.log.store().apply(altered_tile(opened.log.store())).unwrap();

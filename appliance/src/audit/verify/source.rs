@@ -83,7 +83,7 @@ impl Source {
 
 /// The bundles of an export, read to the size of its checkpoint.
 #[derive(Debug)]
-pub(super) struct Bundles {
+pub(in crate::audit) struct Bundles {
     directory: PathBuf,
     size: u64,
     index: u64,
@@ -93,11 +93,11 @@ pub(super) struct Bundles {
 }
 
 impl Bundles {
-    pub(super) fn new(directory: &Path, size: u64) -> Self {
+    pub(in crate::audit) fn new(directory: &Path, size: u64) -> Self {
         Self { directory: directory.to_owned(), size, index: 0, open: None, entry: Vec::new(), position: 0 }
     }
 
-    fn next(&mut self) -> io::Result<Next<'_>> {
+    pub(in crate::audit) fn next(&mut self) -> io::Result<Next<'_>> {
         if self.index == self.size {
             return Ok(Next::Rest(0));
         }
@@ -114,10 +114,7 @@ impl Bundles {
             let cut = error.kind() == io::ErrorKind::UnexpectedEof;
             if cut { io::Error::other(format!("bundle {number} ends within an entry")) } else { error }
         };
-        let mut prefix = [0; 4];
-        let (_, length) = prefix.split_at_mut(4 - bundle.prefix());
-        reader.read_exact(length).map_err(named)?;
-        let length = u32::from_be_bytes(prefix);
+        let length = bundle.read_length(reader).map_err(named)?;
         if u64::from(length) >= LONGEST_LINE {
             return Err(io::Error::other(format!("bundle {number} has an entry of {length} bytes, longer than any")));
         }
@@ -178,17 +175,17 @@ fn width(number: u64, size: u64) -> usize {
 
 /// The hash tiles of an export, compared with those its entries come to.
 #[derive(Debug)]
-pub(super) struct TileCheck {
+pub(in crate::audit) struct TileCheck {
     directory: PathBuf,
     tiles: Tiles,
 }
 
 impl TileCheck {
-    pub(super) fn new(directory: &Path) -> Self {
+    pub(in crate::audit) fn new(directory: &Path) -> Self {
         Self { directory: directory.to_owned(), tiles: Tiles::default() }
     }
 
-    pub(super) fn leaf(&mut self, leaf: Hash) -> Result<(), String> {
+    pub(in crate::audit) fn leaf(&mut self, leaf: Hash) -> Result<(), String> {
         self.tiles.append(leaf);
         let full: Vec<_> = self.tiles.fresh().collect();
         for ((level, number), hashes) in &full {
@@ -198,7 +195,7 @@ impl TileCheck {
         Ok(())
     }
 
-    pub(super) fn finish(&self) -> Result<(), String> {
+    pub(in crate::audit) fn finish(&self) -> Result<(), String> {
         self.tiles.partials().try_for_each(|((level, number), hashes)| self.compare(level, number, hashes))
     }
 

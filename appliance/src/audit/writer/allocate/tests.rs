@@ -80,7 +80,10 @@ async fn addresses_of_the_policy_before_are_not_recorded_under_the_next() {
     let (anchored, unanchored_percent) = (false, None);
     let (program_sha256, config_sha256, tokens) = (String::new(), String::new(), Vec::new());
     let facts = BootFacts { program_sha256, config_sha256, tokens, anchored, unanchored_percent };
-    let log = audit::open(&state).unwrap().start(&state, facts, Arc::new(Metrics::default())).unwrap();
+    let log = audit::open(&state, audit::Archive::default())
+        .unwrap()
+        .start(&state, facts, Arc::new(Metrics::default()))
+        .unwrap();
 
     log.anchored(Ok(log.log().tip().size)).await;
 
