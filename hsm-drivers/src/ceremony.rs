@@ -1,6 +1,15 @@
-//! What a ceremony says of the keys of a token, of whatever kind that is.
+//! What a ceremony says of the keys of a token, of whatever kind that is, and how their backups are written.
 
-use hsm_types::{Algorithm, Digest, KeyLabel, PublicKey, RawSignature, ToSign, Verifier};
+mod backup_key;
+mod seal;
+mod wrapped_key;
+
+use hsm_types::{Algorithm, Digest, KeyLabel, PublicKey, RawSignature, ToSign, VerifiedSignature, Verifier};
+
+pub use self::{
+    backup_key::BackupKey,
+    wrapped_key::{BadWrappedKey, WrappedKey, Wrapping},
+};
 
 use crate::{Disposition, Error};
 
@@ -8,7 +17,7 @@ use crate::{Disposition, Error};
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct KeyListing {
     /// `CKA_LABEL`, or the label of the object, whatever it is: a foreign key need not have a
-    /// [`KeyLabel`](hsm_types::KeyLabel).
+    /// [`KeyLabel`].
     pub label: String,
     /// None: on no curve that is served.
     pub algorithm: Option<Algorithm>,
@@ -43,28 +52,54 @@ pub(crate) fn pairwise_test(public_key: &PublicKey) -> ToSign {
     }
 }
 
-/// Verifies what it signed.
+/// The signature, verified; `what` completes the sentence "... of key": `pairwise test`.
 ///
 /// # Errors
 /// It is no signature of the key.
-pub(crate) fn check_pairwise_test(
+pub(crate) fn verified(
+    what: &str,
     label: &KeyLabel,
     public_key: &PublicKey,
+    input: &ToSign,
     signature: &RawSignature,
-) -> Result<(), Error> {
-    let verified = Verifier::new(public_key.clone()).verify(&pairwise_test(public_key), signature);
-    verified.map(|_| ()).map_err(|not_valid| Error::Call {
-        attempted: format!("pairwise test of key \"{label}\""),
+) -> Result<VerifiedSignature, Error> {
+    Verifier::new(public_key.clone()).verify(input, signature).map_err(|not_valid| Error::Call {
+        attempted: format!("{what} of key \"{label}\""),
         cause: not_valid.to_string(),
         disposition: Disposition::Broken,
     })
 }
 
-/// Why a replication was not begun.
-pub(crate) fn not_replicated(label: &KeyLabel, cause: &str) -> Error {
+/// What is done with a whole key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Act {
+    Replication,
+    Backup,
+    Restore,
+    Destruction,
+}
+
+/// Why it was not begun, a clause in words.
+pub(crate) fn not_begun(act: Act, label: &KeyLabel, cause: impl Into<String>) -> Error {
+    let name = match act {
+        Act::Replication => "replication",
+        Act::Backup => "backup",
+        Act::Restore => "restore",
+        Act::Destruction => "destruction",
+    };
     Error::Call {
-        attempted: format!("replication of key \"{label}\""),
-        cause: cause.to_owned(),
+        attempted: format!("{name} of key \"{label}\""),
+        cause: cause.into(),
         disposition: Disposition::NotSent,
     }
+}
+
+/// What is destroyed must be what was meant: the key of this public key, which `found` says.
+pub(crate) fn refuse_another(label: &KeyLabel, meant: &PublicKey, found: Option<&PublicKey>) -> Result<(), Error> {
+    let found = match found {
+        Some(found) if found == meant => return Ok(()),
+        Some(found) => format!("its public key is {found}, not {meant}"),
+        None => "its public key cannot be read, so nobody knows which key it is".to_owned(),
+    };
+    Err(not_begun(Act::Destruction, label, found))
 }

@@ -122,18 +122,7 @@ impl Yubihsm2Device {
 impl Device for Yubihsm2Device {
     fn info(&mut self) -> Result<DeviceInfo, Error> {
         self.refresh()?;
-        let failed = |error| failure::command_failed(&error, "Get Device Info");
-        let info = self.run(|session| session.device_info().map_err(failed))?;
-        let [major, minor, build] = info.version;
-        Ok(DeviceInfo {
-            driver: "yubihsm".to_owned(),
-            manufacturer: "Yubico".to_owned(),
-            model: "YubiHSM 2".to_owned(),
-            serial: format!("{:010}", info.serial),
-            firmware: format!("{major}.{minor}.{build}"),
-            label: String::new(),
-            longest_message: LONGEST_MESSAGE,
-        })
+        self.run(device_info)
     }
 
     fn public_key(&mut self, key: &KeyLabel) -> Result<PublicKey, Error> {
@@ -191,6 +180,21 @@ impl Device for Yubihsm2Device {
     fn device_log(&mut self) -> Option<&mut dyn DeviceLog> {
         Some(self)
     }
+}
+
+/// What the device says about itself.
+fn device_info(session: &mut Session) -> Result<DeviceInfo, Error> {
+    let info = session.device_info().map_err(|error| failure::command_failed(&error, "Get Device Info"))?;
+    let [major, minor, build] = info.version;
+    Ok(DeviceInfo {
+        driver: "yubihsm".to_owned(),
+        manufacturer: "Yubico".to_owned(),
+        model: "YubiHSM 2".to_owned(),
+        serial: format!("{:010}", info.serial),
+        firmware: format!("{major}.{minor}.{build}"),
+        label: String::new(),
+        longest_message: LONGEST_MESSAGE,
+    })
 }
 
 /// Nothing is asked of the device: whoever configured this would let anybody in.

@@ -1,8 +1,12 @@
 //! Making tokens and keys. Only the ceremony and the tests build this; the appliance cannot create a key.
 
+mod backup;
 mod chain_code;
+mod destroy;
+mod facts;
 mod generate;
 mod initialize;
+mod original;
 mod replicate;
 mod wrap_key;
 
@@ -12,12 +16,13 @@ use cryptoki::{
     object::{Attribute, AttributeType, ObjectClass},
     session::Session,
 };
-use hsm_types::{Algorithm, ChainCode, KeyLabel, PublicKey};
+use hsm_types::{Algorithm, ChainCode, KeyLabel, PublicKey, ToSign, VerifiedSignature};
+use zeroize::Zeroizing;
 
 pub use self::initialize::initialize_token;
 use super::{Token, failure::call_failed, key};
-pub use crate::ceremony::{KeyListing, Replica};
-use crate::{Error, Pin, Protection};
+pub use crate::ceremony::{BackupKey, KeyListing, Replica, WrappedKey, Wrapping};
+use crate::{DeviceInfo, Error, Pin, Protection};
 
 /// A logged-in read-write session of one token.
 #[derive(Debug)]
@@ -92,6 +97,79 @@ impl Ceremony {
         to: &mut Self,
     ) -> Result<Replica, Error> {
         replicate::replicate(self, label, so_pin, user_pin, to)
+    }
+
+    /// Wraps the key of this label, made to leave wrapped, out of the token under the ceremony's backup key. Public key and
+    /// chain code go with it, sealed.
+    ///
+    /// The wrap key is in the token as in [`Self::replicate`].
+    ///
+    /// # Errors
+    /// [`Error::UnknownKey`], or any deviation of the key; it was made without a backup; the security officer is refused.
+    pub fn back_up(
+        &mut self,
+        label: &KeyLabel,
+        backup_key: &BackupKey,
+        so_pin: &Pin,
+        user_pin: &Pin,
+    ) -> Result<WrappedKey, Error> {
+        backup::back_up(self, label, backup_key, so_pin, user_pin)
+    }
+
+    /// Brings a key from its backup into this token, with its public key and its chain code, and returns once it has
+    /// proved, by attributes read back and by a signature under the backup's public key, that it is that key. A key that
+    /// is there already is proved again. After an interruption at any point the same call goes on.
+    ///
+    /// # Errors
+    /// As [`WrappedKey::check`], and of a backup that another kind of device made: the token is not asked then.
+    /// [`Error::KeyExists`] where the token has another key of this label. Whatever fails later, what this call made is
+    /// destroyed again; nothing that was there before is.
+    pub fn restore(&mut self, backup: &WrappedKey, backup_key: &BackupKey) -> Result<Replica, Error> {
+        backup::restore(self, backup, backup_key)
+    }
+
+    /// Destroys the key of this label and public key, and its chain code: for ever, where there is no backup. After an
+    /// interruption the same call goes on.
+    ///
+    /// # Errors
+    /// The key of this label is another, and stays. [`Error::UnknownKey`] where nothing of it is there.
+    pub fn destroy_key(&mut self, label: &KeyLabel, public_key: &PublicKey) -> Result<(), Error> {
+        destroy::destroy_key(&self.session, label, public_key)
+    }
+
+    /// One signature, verified under the public key read back.
+    ///
+    /// # Errors
+    /// Any deviation of the key, or of the signature; an input that the key does not sign.
+    pub fn sign(&mut self, label: &KeyLabel, input: &ToSign) -> Result<VerifiedSignature, Error> {
+        let key = key::find(&self.session, label)?;
+        generate::sign(&self.session, label, &key, input, "signature")
+    }
+
+    /// What the token says about itself.
+    ///
+    /// # Errors
+    /// The token is gone.
+    pub fn info(&mut self) -> Result<DeviceInfo, Error> {
+        self.token.info()
+    }
+
+    /// The attributes of the private key with this label, read back, each with its value in words: `CKA_EXTRACTABLE`,
+    /// `false`. They are told of a key that may not serve, too.
+    ///
+    /// # Errors
+    /// There is no such key, or more than one.
+    pub fn key_facts(&mut self, label: &KeyLabel) -> Result<Vec<(String, String)>, Error> {
+        facts::read(&self.session, label)
+    }
+
+    /// So many bytes of the token's random generator.
+    ///
+    /// # Errors
+    /// The token has none.
+    pub fn random(&mut self, length: u16) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let random = self.session.generate_random_vec(length.into());
+        random.map(Zeroizing::new).map_err(|error| call_failed(error, "for the ceremony"))
     }
 
     /// Every private key of the token, in no order.

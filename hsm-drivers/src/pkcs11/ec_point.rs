@@ -19,6 +19,15 @@ pub(super) fn read(algorithm: Algorithm, bytes: &[u8]) -> Option<PublicKey> {
     PublicKey::decode(algorithm, point).ok()
 }
 
+/// As the standard has it: uncompressed, in a DER OCTET STRING.
+#[cfg(feature = "ceremony")]
+pub(super) fn write(public_key: &PublicKey) -> Vec<u8> {
+    let point = public_key.to_uncompressed();
+    // 32 or 65: one byte of length.
+    let length = u8::try_from(point.len()).unwrap_or_default();
+    [&[0x04, length], &point[..]].concat()
+}
+
 /// How `bytes` are written: `octet_string`, `bare` or `bit_string`; none where they are no point of this curve.
 pub(super) fn form(algorithm: Algorithm, bytes: &[u8]) -> Option<&'static str> {
     read(algorithm, bytes)?;

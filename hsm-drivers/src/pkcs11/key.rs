@@ -131,6 +131,16 @@ pub(super) fn find_public_key(
     let &[handle] = &handles[..] else {
         return Ok(Err(format!("{} public keys have its CKA_ID {}, not one", handles.len(), hex::encode(id))));
     };
+    let key = read_public_key(session, handle, algorithm)?;
+    Ok(key.ok_or_else(|| format!("its public key object holds no {algorithm} point (CKA_EC_PARAMS, CKA_EC_POINT)")))
+}
+
+/// The key that a public key object holds; none where it is no point of this curve.
+pub(super) fn read_public_key(
+    session: &Session,
+    handle: ObjectHandle,
+    algorithm: Algorithm,
+) -> Result<Option<PublicKey>, cryptoki::error::Error> {
     let public = session.get_attributes(handle, &[AttributeType::EcParams, AttributeType::EcPoint])?;
     let mut point = None;
     let mut same_curve = false;
@@ -141,6 +151,5 @@ pub(super) fn find_public_key(
             same_curve = curve::read(value) == Some(algorithm);
         }
     }
-    let key = point.filter(|_| same_curve).and_then(|point| ec_point::read(algorithm, point));
-    Ok(key.ok_or_else(|| format!("its public key object holds no {algorithm} point (CKA_EC_PARAMS, CKA_EC_POINT)")))
+    Ok(point.filter(|_| same_curve).and_then(|point| ec_point::read(algorithm, point)))
 }

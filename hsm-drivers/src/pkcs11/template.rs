@@ -72,7 +72,8 @@ pub(super) fn deviations(found: &[Attribute]) -> Vec<String> {
     further.iter().chain(RULES).filter_map(deviation).collect()
 }
 
-fn value_of(wanted: AttributeType, found: &[Attribute]) -> Option<bool> {
+/// The value of an attribute that is yes or no, where it was found.
+pub(super) fn value_of(wanted: AttributeType, found: &[Attribute]) -> Option<bool> {
     let attribute = found.iter().find(|attribute| attribute.attribute_type() == wanted)?;
     if let Attribute::Sensitive(value)
     | Attribute::AlwaysSensitive(value)

@@ -83,12 +83,26 @@ pub enum BadAttestation {
 /// [`BadAttestation`]: the chain does not hold, or the certificate is none of a YubiHSM 2 about a key.
 pub fn verify(certificate: &[u8], issuers: &[&[u8]], root: &[u8]) -> Result<Attested, BadAttestation> {
     let chain = [certificate].into_iter().chain(issuers.iter().copied()).chain([root]);
+    follow(chain, !issuers.is_empty())
+}
+
+/// As [`verify`], but that `device`, the device's own certificate in DER, is believed: what the two say to each other, before
+/// anybody asks whose device it is.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_link(certificate: &[u8], device: &[u8]) -> Result<Attested, BadAttestation> {
+    follow([certificate, device].into_iter(), true)
+}
+
+/// `with_device`: the second certificate is the device's, which need not be an authority's.
+fn follow<'a>(chain: impl Iterator<Item = &'a [u8]>, with_device: bool) -> Result<Attested, BadAttestation> {
     let read = |(number, der)| read(der).map_err(|cause| BadAttestation::Unreadable { number, cause });
     let chain = chain.enumerate().map(read).collect::<Result<Vec<_>, _>>()?;
     let pairs = chain.iter().zip(chain.iter().skip(1)).enumerate();
     for (number, (subject, issuer)) in pairs {
         signature::verify(subject, issuer).map_err(|reason| BadAttestation::NotSigned { number, reason })?;
-        let only_the_device = number == 0 && !issuers.is_empty();
+        let only_the_device = number == 0 && with_device;
         let reason = if only_the_device { not_a_device(issuer) } else { not_an_authority(issuer) };
         if let Some(reason) = reason {
             return Err(BadAttestation::NoIssuer { number: number + 1, reason });

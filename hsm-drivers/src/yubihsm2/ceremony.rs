@@ -1,52 +1,61 @@
 //! Setting up devices and making keys. Only the ceremony and the tests build this; the appliance cannot create a key.
 
 mod audit;
+mod backup;
 mod chain_code;
 mod command;
+mod destroy;
+mod facts;
 mod generate;
 mod initialize;
+mod original;
 mod replicate;
+mod roles;
 mod wrap_key;
 
-use hsm_types::{Algorithm, ChainCode, KeyLabel, PublicKey};
+use hsm_types::{Algorithm, ChainCode, KeyLabel, PublicKey, ToSign, VerifiedSignature};
+use zeroize::Zeroizing;
 
-pub use self::initialize::{Role, initialize};
+pub use self::{
+    initialize::initialize,
+    roles::{Role, RoleName, Roles, capabilities_of, delegated_of, excess},
+};
 use super::{
     connector::Connector,
     failure, key,
     protocol::{Domains, ListFilter, ObjectType, channel::StaticKeys},
     session::{CommandError, Credentials, Session},
 };
-pub use crate::ceremony::{KeyListing, Replica};
-use crate::{Disposition, Error, Pin, Protection};
+pub use crate::ceremony::{BackupKey, KeyListing, Replica, WrappedKey, Wrapping};
+use crate::{DeviceInfo, Disposition, Error, Pin, Protection};
 
-/// A session of an administrator's authentication key.
+/// A session of an administrator's authentication key, or, for backups, of that of [`RoleName::Backup`].
 #[derive(Debug)]
 pub struct Ceremony {
     /// None after an error while it was opened anew.
     session: Option<Session>,
     credentials: Credentials,
-    /// Those of the administrator: what is made lies in them.
+    /// Those of the authentication key: what is made lies in them.
     domains: Domains,
     serial: u32,
 }
 
 impl Ceremony {
-    /// Opens a session with an administrator's authentication key, by its password, which is tried once.
+    /// Opens a session with such an authentication key, by its password, which is tried once.
     ///
     /// # Errors
-    /// As [`Yubihsm2Device::open`](super::Yubihsm2Device::open), but that wrap rights are an administrator's to have.
-    pub fn open(connector: Box<dyn Connector>, administrator: u16, password: &Pin) -> Result<Self, Error> {
-        super::refuse_factory_password(administrator, password)?;
-        let credentials = credentials(administrator, password);
+    /// As [`Yubihsm2Device::open`](super::Yubihsm2Device::open), but that wrap rights are such a key's to have.
+    pub fn open(connector: Box<dyn Connector>, authentication_key: u16, password: &Pin) -> Result<Self, Error> {
+        super::refuse_factory_password(authentication_key, password)?;
+        let credentials = credentials(authentication_key, password);
         let mut session = open_session(connector, &credentials)?;
-        let info = session.object_info(administrator, ObjectType::AUTHENTICATION_KEY);
-        let info = info.map_err(|error| failed(&error, "Get Object Info", "the administrator's key"))?;
+        let info = session.object_info(authentication_key, ObjectType::AUTHENTICATION_KEY);
+        let info = info.map_err(|error| failed(&error, "Get Object Info", "the authentication key of the ceremony"))?;
         let device = session.device_info().map_err(|error| failed(&error, "Get Device Info", "the ceremony"))?;
         Ok(Self { session: Some(session), credentials, domains: info.domains, serial: device.serial })
     }
 
-    /// The device's serial number, as [`DeviceInfo`](crate::DeviceInfo) has it.
+    /// The device's serial number, as [`DeviceInfo`] has it.
     #[must_use]
     pub fn serial(&self) -> String {
         format!("{:010}", self.serial)
@@ -103,6 +112,93 @@ impl Ceremony {
     /// that did not prove a replica is deleted again; nothing that was there before is.
     pub fn replicate(&mut self, label: &KeyLabel, to: &mut Self) -> Result<Replica, Error> {
         replicate::replicate(self, label, to)
+    }
+
+    /// Wraps the key of this label, made to leave wrapped, out of the device under the ceremony's backup key. Public key and
+    /// chain code go with it, sealed.
+    ///
+    /// The backup key is in the device as the wrap key of [`Self::replicate`] is.
+    ///
+    /// # Errors
+    /// [`Error::UnknownKey`], or any deviation of the key; it was made without a backup.
+    pub fn back_up(&mut self, label: &KeyLabel, backup_key: &BackupKey) -> Result<WrappedKey, Error> {
+        backup::back_up(self, label, backup_key)
+    }
+
+    /// Brings a key from its backup into this device, with its chain code, and returns once it has proved, by what is read
+    /// back and by a signature under the backup's public key, that it is that key. It gets the object id and the domains
+    /// it had. A key that is there already is proved again. After an interruption at any point the same call goes on.
+    ///
+    /// # Errors
+    /// As [`WrappedKey::check`], and of a backup that another kind of device made, or of a key like none of ours: the device
+    /// is not asked then. [`Error::KeyExists`] where the device has another key of this label. Whatever fails later, what
+    /// this call made is deleted again; nothing that was there before is.
+    pub fn restore(&mut self, backup: &WrappedKey, backup_key: &BackupKey) -> Result<Replica, Error> {
+        backup::restore(self, backup, backup_key)
+    }
+
+    /// Deletes the key of this label and public key, and its chain code: for ever, where there is no backup. After an
+    /// interruption the same call goes on.
+    ///
+    /// # Errors
+    /// The key of this label is another, and stays. [`Error::UnknownKey`] where it is not there.
+    pub fn destroy_key(&mut self, label: &KeyLabel, public_key: &PublicKey) -> Result<(), Error> {
+        destroy::destroy_key(self.session()?, label, public_key)
+    }
+
+    /// One signature, verified under the public key read back.
+    ///
+    /// # Errors
+    /// Any deviation of the key, or of the signature; an input that the key does not sign.
+    pub fn sign(&mut self, label: &KeyLabel, input: &ToSign) -> Result<VerifiedSignature, Error> {
+        let session = self.session()?;
+        let key = key::find(session, label)?;
+        generate::sign(session, label, &key, input, "signature")
+    }
+
+    /// What the device says about itself.
+    ///
+    /// # Errors
+    /// The command fails.
+    pub fn info(&mut self) -> Result<DeviceInfo, Error> {
+        super::device_info(self.session()?)
+    }
+
+    /// The description of the key with this label, read back, each part with its value in words: `capabilities`,
+    /// `sign-ecdsa`. It is told of a key that may not serve, too.
+    ///
+    /// # Errors
+    /// There is no such key, or more than one.
+    pub fn key_facts(&mut self, label: &KeyLabel) -> Result<Vec<(String, String)>, Error> {
+        facts::read(self.session()?, label)
+    }
+
+    /// As [`Self::key_facts`], of the authentication key of this object id, with what it may give to what it makes.
+    ///
+    /// # Errors
+    /// There is no such key.
+    pub fn role_facts(&mut self, id: u16) -> Result<Vec<(String, String)>, Error> {
+        facts::of_role(self.session()?, id)
+    }
+
+    /// The device's certificate about the key with this label, and the device's own, which signed it; both in DER. They hold
+    /// together and say what the device itself says of the key. Whose device it is shows
+    /// [`verify`](super::attestation::verify), with the maker's certificates.
+    ///
+    /// # Errors
+    /// Any deviation of the key, or of the certificates.
+    pub fn attest(&mut self, label: &KeyLabel) -> Result<Vec<Vec<u8>>, Error> {
+        let serial = self.serial;
+        facts::attest(self.session()?, label, serial)
+    }
+
+    /// So many bytes of the device's random generator, at most 1,900.
+    ///
+    /// # Errors
+    /// The command fails.
+    pub fn random(&mut self, length: u16) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let random = self.session()?.pseudo_random(length);
+        random.map(Zeroizing::new).map_err(|error| failed(&error, "Get Pseudo Random", "the ceremony"))
     }
 
     /// Every asymmetric key of the device, in no order.

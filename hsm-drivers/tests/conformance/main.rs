@@ -8,7 +8,9 @@
 
 mod anchor;
 mod backend;
+mod backup;
 mod cases;
+mod forged;
 mod mock;
 mod pkcs11;
 mod probe;
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     trials.extend(cases::trials("softhsm", softhsm::Token::backend));
     trials.extend(cases::trials("yubihsm_mock", mock::Mock::backend));
     trials.extend(anchor::trials());
+    trials.extend(backup::trials());
     trials.extend(mock::trials());
     trials.extend(simulator::trials());
     trials.extend(pkcs11::trials());

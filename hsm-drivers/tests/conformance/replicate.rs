@@ -37,11 +37,11 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-fn so_pin() -> Pin {
+pub(crate) fn so_pin() -> Pin {
     Pin::new(SO_PIN.to_owned())
 }
 
-fn with_backup(token: &Token, key: &KeyLabel, algorithm: Algorithm) -> PublicKey {
+pub(crate) fn with_backup(token: &Token, key: &KeyLabel, algorithm: Algorithm) -> PublicKey {
     token.ceremony.borrow_mut().generate_key(key, algorithm, Protection::LeavesWrapped).unwrap()
 }
 
@@ -50,14 +50,14 @@ fn replicate(from: &Token, key: &KeyLabel, to: &Token) -> Result<Replica, Error>
 }
 
 /// Everything the logged-in user sees, class by class.
-fn objects(token: &Token) -> Vec<(ObjectClass, usize)> {
+pub(crate) fn objects(token: &Token) -> Vec<(ObjectClass, usize)> {
     let classes = [ObjectClass::PRIVATE_KEY, ObjectClass::PUBLIC_KEY, ObjectClass::SECRET_KEY, ObjectClass::DATA];
     let session = token.raw_session();
     let count = |class| (class, session.find_objects(&[Attribute::Class(class)]).unwrap().len());
     classes.into_iter().map(count).collect()
 }
 
-fn seen(private: usize, public: usize, data: usize) -> Vec<(ObjectClass, usize)> {
+pub(crate) fn seen(private: usize, public: usize, data: usize) -> Vec<(ObjectClass, usize)> {
     vec![
         (ObjectClass::PRIVATE_KEY, private),
         (ObjectClass::PUBLIC_KEY, public),
@@ -66,7 +66,7 @@ fn seen(private: usize, public: usize, data: usize) -> Vec<(ObjectClass, usize)>
     ]
 }
 
-fn destroy(token: &Token, class: ObjectClass, key: &KeyLabel) {
+pub(crate) fn destroy(token: &Token, class: ObjectClass, key: &KeyLabel) {
     let session = token.raw_session();
     for object in session.find_objects(&[Attribute::Class(class), Attribute::Label(key.as_str().into())]).unwrap() {
         session.destroy_object(object).unwrap();

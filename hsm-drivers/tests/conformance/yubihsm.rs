@@ -1,8 +1,11 @@
 //! The ceremony of a YubiHSM 2 on our simulator: setting a device up, making its keys, replicating them.
 
 mod anchor;
+mod backup;
+mod facts;
 mod keys;
 mod replicate;
+mod roles;
 mod setup;
 
 use std::{
@@ -16,7 +19,7 @@ use hsm_drivers::{
     simulator::{Options, Simulator},
     yubihsm2::{
         Yubihsm2Device,
-        ceremony::{Ceremony, Role, initialize},
+        ceremony::{Ceremony, Role, Roles, initialize},
         connector::{Connector, ConnectorError},
         protocol::{ListFilter, ObjectInfo, ObjectType, channel::StaticKeys},
         session::{Credentials, Session},
@@ -26,7 +29,8 @@ use libtest_mimic::Trial;
 use tempfile::TempDir;
 
 pub(crate) fn trials() -> impl Iterator<Item = Trial> {
-    setup::trials().into_iter().chain(keys::trials()).chain(anchor::trials()).chain(replicate::trials())
+    let cases = [setup::trials(), keys::trials(), anchor::trials(), replicate::trials(), backup::trials()];
+    cases.into_iter().flatten().chain(facts::trials()).chain(roles::trials())
 }
 
 const ADMINISTRATOR: u16 = 3;
@@ -88,7 +92,8 @@ impl Plugged {
     fn initialize(&self) -> Result<(Ceremony, bool), Error> {
         let (administrator, signer) = (pin("administrator"), pin("signer"));
         let administrator = Role { id: ADMINISTRATOR, password: &administrator };
-        initialize(|| Ok(self.connector()), administrator, Role { id: SIGNER, password: &signer })
+        let roles = Roles::new(administrator, Role { id: SIGNER, password: &signer });
+        initialize(|| Ok(self.connector()), &roles)
     }
 
     fn ceremony(&self) -> Ceremony {

@@ -63,6 +63,16 @@ impl PublicKey {
         }
     }
 
+    /// Uncompressed SEC1, 65 bytes, or the 32 bytes of Ed25519: the form devices hold points in.
+    #[must_use]
+    pub fn to_uncompressed(&self) -> Vec<u8> {
+        match self {
+            Self::Secp256k1(key) => key.to_encoded_point(false).as_bytes().to_vec(),
+            Self::P256(key) => key.to_encoded_point(false).as_bytes().to_vec(),
+            Self::Ed25519(key) => key.as_bytes().to_vec(),
+        }
+    }
+
     /// Both coordinates of a secp256k1 key, 64 bytes: what an Ethereum address is the hash of.
     #[must_use]
     pub fn coordinates(&self) -> Option<[u8; 64]> {

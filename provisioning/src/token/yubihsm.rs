@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use hsm_drivers::{
     simulator::{Options, Simulator},
     yubihsm2::{
-        ceremony::{Ceremony, Role, initialize},
+        ceremony::{Ceremony, Role, Roles, initialize},
         connector::{Address, Connector, ConnectorError, DEADLINE},
     },
 };
@@ -67,21 +67,10 @@ impl YubiToken {
             let (administrator, signer) = (secret::read(&self.administrator.1)?, secret::read(&self.signer.1)?);
             let administrator = Role { id: self.administrator.0, password: &administrator };
             let signer = Role { id: self.signer.0, password: &signer };
-            let (ceremony, made) = initialize(|| self.connect(), administrator, signer)?;
+            let (ceremony, made) =
+                initialize(|| connect(&self.address, &self.simulator), &Roles::new(administrator, signer))?;
             Ok((if made { Outcome::Made } else { Outcome::Kept }, ceremony))
         })
-    }
-
-    /// A simulated device is made, unless it is there, with a serial number that hardly another has.
-    fn connect(&self) -> Result<Box<dyn Connector>, ConnectorError> {
-        if self.address != Address::Simulator {
-            return self.address.connect(DEADLINE);
-        }
-        let options = Options { serial: OsRng.gen_range(17_000_000..18_000_000), ..Options::default() };
-        match Simulator::open(Some(&self.simulator), options) {
-            Ok(simulator) => Ok(Box::new(simulator)),
-            Err(error) => Err(ConnectorError::NotSent(error.to_string())),
-        }
     }
 
     /// A new password would not open the old device.
@@ -97,5 +86,17 @@ impl YubiToken {
             }
         }
         Ok(())
+    }
+}
+
+/// A way to the device. A simulated one is made, unless it is there, with a serial number that hardly another has.
+pub(crate) fn connect(address: &Address, simulator: &Path) -> Result<Box<dyn Connector>, ConnectorError> {
+    if *address != Address::Simulator {
+        return address.connect(DEADLINE);
+    }
+    let options = Options { serial: OsRng.gen_range(17_000_000..18_000_000), ..Options::default() };
+    match Simulator::open(Some(simulator), options) {
+        Ok(simulator) => Ok(Box::new(simulator)),
+        Err(error) => Err(ConnectorError::NotSent(error.to_string())),
     }
 }

@@ -13,7 +13,7 @@ use hsm_drivers::{
     Pin, Protection,
     simulator::{Faults, Options, Server, Simulator},
     yubihsm2::{
-        ceremony::{Ceremony, Role, initialize},
+        ceremony::{Ceremony, Role, Roles, initialize},
         connector::{Address, DEADLINE},
     },
 };
@@ -143,7 +143,8 @@ impl Yubihsm {
         let administrator = password(installation, ADMINISTRATOR_PASSWORD);
         let signer = password(installation, SIGNER_PASSWORD);
         let administrator = Role { id: ADMINISTRATOR, password: &administrator };
-        initialize(|| address.connect(DEADLINE), administrator, Role { id: SIGNER, password: &signer }).unwrap().0
+        let roles = Roles::new(administrator, Role { id: SIGNER, password: &signer });
+        initialize(|| address.connect(DEADLINE), &roles).unwrap().0
     }
 }
 

@@ -6,11 +6,11 @@ use cryptoki::{
     object::{Attribute, ObjectClass},
     session::Session,
 };
-use hsm_types::{Algorithm, KeyLabel, PublicKey};
+use hsm_types::{Algorithm, KeyLabel, PublicKey, ToSign, VerifiedSignature};
 
 use crate::{
     Error, Protection,
-    ceremony::{check_pairwise_test, pairwise_test},
+    ceremony::{pairwise_test, verified},
     pkcs11::{curve, failure::call_failed, key, sign, template},
 };
 
@@ -74,10 +74,19 @@ fn generate_pair(
 
 /// One signature that verifies under the public key read back: the two halves belong together.
 pub(super) fn prove(session: &Session, label: &KeyLabel, key: &key::Key) -> Result<(), Error> {
-    let input = pairwise_test(&key.public_key);
-    let handle = key.handle_for(label, &input)?;
+    sign(session, label, key, &pairwise_test(&key.public_key), "pairwise test").map(drop)
+}
+
+/// A signature, verified; `what` it is completes the sentence "... of key".
+pub(super) fn sign(
+    session: &Session,
+    label: &KeyLabel,
+    key: &key::Key,
+    input: &ToSign,
+    what: &str,
+) -> Result<VerifiedSignature, Error> {
+    let handle = key.handle_for(label, input)?;
     let signature =
-        sign::sign(session, handle, &input).map_err(|error| call_failed(error, &format!("with key \"{label}\"")))?;
-    let signature = sign::fixed_length(&signature, label)?;
-    check_pairwise_test(label, &key.public_key, &signature)
+        sign::sign(session, handle, input).map_err(|error| call_failed(error, &format!("with key \"{label}\"")))?;
+    verified(what, label, &key.public_key, input, &sign::fixed_length(&signature, label)?)
 }

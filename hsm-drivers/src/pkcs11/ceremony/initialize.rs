@@ -16,7 +16,8 @@ use crate::{
 /// `CK_TOKEN_INFO.label` is this many bytes; longer ones would be cut without a word.
 const LONGEST_LABEL: usize = 32;
 
-/// Makes a token of the first slot whose token is not initialised, and returns its serial number.
+/// Makes a token of the first slot whose token is not initialised, and returns its serial number. After an interruption
+/// the same call goes on.
 ///
 /// # Errors
 /// [`Error::TokenExists`] where a token has this label. An initialised token is never initialised again.
@@ -31,12 +32,17 @@ pub fn initialize_token(module: &Path, label: &str, so_pin: &Pin, user_pin: &Pin
         });
     }
     let context = module::load(module)?;
-    if token::list(&context)?.iter().any(|(_, info)| info.label() == label) {
-        return Err(Error::TokenExists { token: name });
-    }
     let failed = |error| call_failed(error, &format!("of {name}"));
-    let slot = free_slot(&context)?;
-    context.init_token(slot, &auth_pin(so_pin), label).map_err(failed)?;
+    let slot = match token::list(&context)?.into_iter().find(|(_, info)| info.label() == label) {
+        Some((_, info)) if info.user_pin_initialized() => return Err(Error::TokenExists { token: name }),
+        // An earlier call ended between the two: nobody has used this token yet.
+        Some((slot, _)) => slot,
+        None => {
+            let slot = free_slot(&context)?;
+            context.init_token(slot, &auth_pin(so_pin), label).map_err(failed)?;
+            slot
+        }
+    };
     let session = context.open_rw_session(slot).map_err(failed)?;
     session.login(UserType::So, Some(&auth_pin(so_pin))).map_err(failed)?;
     session.init_pin(&auth_pin(user_pin)).map_err(failed)?;

@@ -1,4 +1,5 @@
-//! The wrap key of one replication: an AES-256 key that two sessions hold, no token, and that lives for one call.
+//! The wrap key of a replication, a backup or a restore: an AES-256 key that sessions hold, no token, and that is there
+//! for one call.
 //!
 //! Session objects of `CKA_TOKEN` false end with the session (PKCS #11 v2.40, 4.4): whatever interrupts, none is left.
 
@@ -11,6 +12,7 @@ use cryptoki::{
 use hsm_types::KeyLabel;
 use zeroize::{Zeroize, Zeroizing};
 
+use super::BackupKey;
 use crate::{
     Error, Pin,
     pkcs11::{Token, failure::call_failed, key},
@@ -31,10 +33,32 @@ impl WrapKey {
         Ok(Self(Zeroizing::new(value)))
     }
 
+    /// That of a backup.
+    pub(super) fn of(backup_key: &BackupKey) -> Self {
+        Self(Zeroizing::new(backup_key.expose().to_vec()))
+    }
+
+    /// Wraps the private key of this label out of the token, in whose session the wrap key is only meanwhile.
+    pub(super) fn wrap_out(
+        &self,
+        token: &Token,
+        session: &Session,
+        label: &KeyLabel,
+        so_pin: &Pin,
+        user_pin: &Pin,
+    ) -> Result<Vec<u8>, Error> {
+        let trusted = self.make_trusted(token, session, so_pin, user_pin)?;
+        let failed = |error| call_failed(error, &format!("for the replica of key \"{label}\""));
+        // Found only now: the handles of private objects ended with the login before.
+        let wrapped = key::find_handle(session, label)
+            .and_then(|handle| session.wrap_key(&MECHANISM, trusted, handle).map_err(failed));
+        session.destroy_object(trusted).map_err(failed).and(wrapped)
+    }
+
     /// Makes it a key of this session that may wrap what asks for a trusted key. Only the security officer can
     /// (PKCS #11 v2.40, 4.10, footnote 10), and the officer sees no private object; so it is a public one, whose value is
     /// sensitive all the same. The user is logged in before and after, also where the officer is refused.
-    pub(super) fn make_trusted(
+    fn make_trusted(
         &self,
         token: &Token,
         session: &Session,
@@ -51,15 +75,6 @@ impl WrapKey {
             session.logout().and(made).map_err(failed)
         });
         token.log_in_session(session, user_pin).and(made)
-    }
-
-    /// Wraps the private key of this label under the trusted key, which is destroyed by this, whatever comes of it.
-    pub(super) fn wrap(trusted: ObjectHandle, session: &Session, label: &KeyLabel) -> Result<Vec<u8>, Error> {
-        let failed = |error| call_failed(error, &format!("for the replica of key \"{label}\""));
-        // Found only now: the handles of private objects ended with the login before.
-        let wrapped = key::find_handle(session, label)
-            .and_then(|handle| session.wrap_key(&MECHANISM, trusted, handle).map_err(failed));
-        session.destroy_object(trusted).map_err(failed).and(wrapped)
     }
 
     /// Makes a private key of this template of what was wrapped. The wrap key is in the session only meanwhile, and

@@ -6,13 +6,25 @@ use super::{failed, generate};
 use crate::{
     Disposition, Error,
     yubihsm2::{
-        chain_code,
+        chain_code, key,
         protocol::{Algorithm, Domains, ListFilter, ObjectType},
         session::Session,
     },
 };
 
 const BYTES: u16 = 32;
+
+impl super::Ceremony {
+    /// The chain code beside the key of this label; none for a key without children.
+    ///
+    /// # Errors
+    /// [`Error::KeyUnfit`] where there is more than one, or one that may not be used; [`Error::UnknownKey`].
+    pub fn chain_code(&mut self, label: &KeyLabel) -> Result<Option<ChainCode>, Error> {
+        let session = self.session()?;
+        let id = key::find_id(session, label)?.ok_or_else(|| Error::UnknownKey { key: label.clone() })?;
+        chain_code::read(session, label, id)
+    }
+}
 
 /// The chain code waiting for a key of this label, made by the device's random generator unless it is there, and the
 /// object id that the key must get.

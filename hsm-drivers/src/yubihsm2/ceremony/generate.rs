@@ -1,12 +1,12 @@
 //! Generate Asymmetric Key, and the proofs that come after it.
 
-use hsm_types::{Algorithm, KeyLabel, PublicKey};
+use hsm_types::{Algorithm, KeyLabel, PublicKey, ToSign, VerifiedSignature};
 use rand::{Rng, rngs::OsRng};
 
 use super::failed;
 use crate::{
     Error, Protection,
-    ceremony::{check_pairwise_test, pairwise_test},
+    ceremony::{pairwise_test, verified},
     yubihsm2::{
         command::NewObject,
         key::{self, Key},
@@ -84,7 +84,18 @@ pub(super) fn name(label: &KeyLabel) -> Result<Label, Error> {
 
 /// One signature that verifies under the public key read back: the two halves belong together.
 pub(super) fn prove(session: &mut Session, label: &KeyLabel, key: &Key) -> Result<(), Error> {
-    let input = pairwise_test(&key.public_key);
-    let signature = key.sign(session, label, &input)?.ok_or_else(|| Error::UnknownKey { key: label.clone() })?;
-    check_pairwise_test(label, &key.public_key, &signature)
+    sign(session, label, key, &pairwise_test(&key.public_key), "pairwise test").map(drop)
+}
+
+/// A signature, verified; `what` it is completes the sentence "... of key".
+pub(super) fn sign(
+    session: &mut Session,
+    label: &KeyLabel,
+    key: &Key,
+    input: &ToSign,
+    what: &str,
+) -> Result<VerifiedSignature, Error> {
+    key.check_input(label, input)?;
+    let signature = key.sign(session, label, input)?.ok_or_else(|| Error::UnknownKey { key: label.clone() })?;
+    verified(what, label, &key.public_key, input, &signature)
 }

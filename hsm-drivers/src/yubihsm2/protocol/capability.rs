@@ -109,6 +109,23 @@ impl Capabilities {
         Self(self.0 & !other.0)
     }
 
+    /// Their names, by ascending bit, as Yubico writes them; a bit without a name as a number.
+    #[must_use]
+    pub fn names(self) -> Vec<String> {
+        self.iter().map(|one| one.to_string()).collect()
+    }
+
+    /// The set of these names.
+    ///
+    /// # Errors
+    /// The first that names no capability.
+    pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Result<Self, NotACapability> {
+        names.into_iter().try_fold(Self::NONE, |set, word| {
+            let named = Self::NAMED.iter().find(|(_, name)| *name == word);
+            named.map(|(one, _)| set | *one).ok_or_else(|| NotACapability { word: word.to_owned() })
+        })
+    }
+
     /// Each on its own, by ascending bit, those without a name too.
     pub fn iter(self) -> impl Iterator<Item = Self> {
         (0..64).map(|bit| Self(1 << bit)).filter(move |one| self.contains(*one))
@@ -142,10 +159,6 @@ impl FromStr for Capabilities {
     type Err = NotACapability;
 
     fn from_str(text: &str) -> Result<Self, NotACapability> {
-        let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());
-        words.into_iter().try_fold(Self::NONE, |set, word| {
-            let named = Self::NAMED.iter().find(|(_, name)| *name == word);
-            named.map(|(one, _)| set | *one).ok_or_else(|| NotACapability { word: word.to_owned() })
-        })
+        Self::from_names(text.split(',').map(str::trim).filter(|word| !word.is_empty()))
     }
 }

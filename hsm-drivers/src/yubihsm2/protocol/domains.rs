@@ -1,10 +1,18 @@
 //! Domains: sixteen compartments of a device. A session reaches an object that shares one with its authentication key.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 /// A set of the domains 1 to 16; domain 1 is the lowest bit.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Domains(pub u16);
+
+/// A word that names no domain.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("\"{word}\" is no domain of a YubiHSM 2: write numbers from 1 to 16, with commas between")]
+pub struct NotADomain {
+    /// The word.
+    pub word: String,
+}
 
 impl Domains {
     /// All sixteen.
@@ -41,5 +49,17 @@ impl fmt::Display for Domains {
             write!(f, "{}{number}", if position == 0 { "" } else { "," })?;
         }
         Ok(())
+    }
+}
+
+/// Numbers with commas between.
+impl FromStr for Domains {
+    type Err = NotADomain;
+
+    fn from_str(text: &str) -> Result<Self, NotADomain> {
+        text.split(',').map(str::trim).try_fold(Self::default(), |set, word| {
+            let one = word.parse().ok().and_then(Self::one);
+            one.map(|one| Self(set.0 | one.0)).ok_or_else(|| NotADomain { word: word.to_owned() })
+        })
     }
 }

@@ -56,6 +56,19 @@ impl Origin {
     }
 }
 
+/// `generated` or `imported`, with `wrapped` behind where it came so; else the byte as a number.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match Self(self.0 & !Self::WRAPPED.0) {
+            Self::GENERATED => "generated",
+            Self::IMPORTED => "imported",
+            Self(_) => return write!(f, "{:#04x}", self.0),
+        };
+        let wrapped = self.0 & Self::WRAPPED.0 != 0;
+        write!(f, "{name}{}", if wrapped { ",wrapped" } else { "" })
+    }
+}
+
 /// What Get Object Info answers.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ObjectInfo {

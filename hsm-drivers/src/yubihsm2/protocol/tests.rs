@@ -110,6 +110,9 @@ fn capabilities_read_and_write_their_names() {
     let signer = Capabilities::SIGN_ECDSA | Capabilities::SIGN_EDDSA | Capabilities::GET_LOG_ENTRIES;
     assert_eq!(signer.to_string(), "sign-ecdsa,sign-eddsa,get-log-entries");
     assert_eq!(signer.to_string().parse(), Ok(signer));
+    assert_eq!(signer.names(), ["sign-ecdsa", "sign-eddsa", "get-log-entries"]);
+    assert_eq!(Capabilities::from_names(["get-log-entries", "sign-eddsa", "sign-ecdsa"]), Ok(signer));
+    assert!(Capabilities::from_names([" sign-ecdsa"]).is_err());
     assert_eq!("".parse(), Ok(Capabilities::NONE));
     assert_eq!(Capabilities(1 << 60).to_string(), "0x1000000000000000");
     assert!("sign-everything".parse::<Capabilities>().unwrap_err().to_string().contains("sign-everything"));
@@ -121,6 +124,10 @@ fn domains_are_counted_from_one() {
     assert_eq!(Domains::one(16), Some(Domains(0x8000)));
     assert_eq!((Domains::one(0), Domains::one(17)), (None, None));
     assert_eq!(Domains(0x8005).to_string(), "1,3,16");
+    assert_eq!("16, 1,3".parse(), Ok(Domains(0x8005)));
+    for bad in ["", "0", "17", "1,", "x", "-1"] {
+        assert!(bad.parse::<Domains>().is_err(), "{bad:?}");
+    }
 }
 
 /// The entry is the sample of the crate `yubihsm` 0.42 (`get_log_entries.rs`).
@@ -165,6 +172,8 @@ fn the_digests_of_yubicos_own_log_follow_on_each_other() {
 
 #[test]
 fn an_object_is_described_in_66_bytes() {
+    let origins = [Origin::GENERATED, Origin::IMPORTED.wrapped(), Origin(4)].map(|origin| origin.to_string());
+    assert_eq!(origins, ["generated", "imported,wrapped", "0x04"]);
     let info = ObjectInfo {
         capabilities: Capabilities::SIGN_ECDSA,
         id: 0x1234,
