@@ -4,18 +4,19 @@
 
 use std::collections::{BTreeMap, btree_map::Entry};
 
-use appliance_wire::{Accepted, Asked, ProblemCode};
+use appliance_wire::{self as wire, Accepted, ProblemCode};
 
 use crate::{
     clock::Moment,
     command::SignCommand,
     evidence::Facts,
-    policy::{Policy, PolicyKey},
+    policy::{Action, Policy, PolicyKey},
     refusal::Refusal,
     state::{Binding, BindingKey, Bindings, Bound, Charge, Outcome, Spent, State, charges_of},
 };
 
 mod again;
+mod approval;
 mod explain;
 mod owners;
 mod payments;
@@ -24,9 +25,11 @@ mod standing;
 mod stop;
 mod withdrawal;
 
+use approval::{Asked, Because};
 use stop::Stop;
 
 pub use again::{accept_again, ask_again};
+pub use approval::{Approval, Wants};
 pub use explain::explain;
 pub use payments::Payments;
 pub(crate) use standing::frozen_refusal;
@@ -40,6 +43,8 @@ pub struct Application<'a> {
     pub command: &'a SignCommand,
     /// What is known of it.
     pub facts: &'a Facts,
+    /// What officers agreed to, where it waited for them.
+    pub approval: Option<Approval<'a>>,
 }
 
 /// What was decided.
@@ -48,9 +53,22 @@ pub enum Decision {
     /// The id is bound to this very content already.
     Bound(Binding),
     /// May be signed, once this is in the log.
-    Accepted(Box<Accepted>),
+    Accepted(Box<Allowed>),
+    /// May be signed once officers agree.
+    Pending(Box<Allowed>, Wants),
     /// May not.
     Refused(Refusal),
+}
+
+/// What may be signed.
+#[derive(Clone, Debug)]
+pub struct Allowed {
+    /// As it enters the log.
+    pub accepted: Accepted,
+    /// Index of a request that waits, and is withdrawn by this one.
+    pub withdraws: Option<u64>,
+    /// What of the things it uses up nobody holds.
+    pub free_holds: Vec<String>,
 }
 
 /// Decides an application at a moment.
@@ -78,12 +96,23 @@ fn consider<B: Bindings>(
     if let Some(binding) = existing(bindings, application)? {
         return Ok(Decision::Bound(binding));
     }
-    let mut accepted = allowed(state, bindings, application, moment)?;
-    accepted.variant = withdrawal::variant(state, bindings, application, &accepted)?;
-    within_limits(state, &accepted, moment)?;
+    let policy = state.policy.as_deref().ok_or_else(standing::no_policy)?;
+    let (mut accepted, mut asked) = allowed(state, policy, bindings, application, moment)?;
+    let replaced = withdrawal::replaced(state, bindings, application, &accepted)?;
+    accepted.variant = replaced.variant;
+    asked.extend(within_limits(state, policy, &accepted, moment)?.1);
     withdrawal::references_free(bindings, application, &accepted)?;
-    withdrawal::holds_free(bindings, application, &accepted)?;
-    Ok(Decision::Accepted(Box::new(accepted)))
+    let own = [replaced.withdraws, application.approval.map(|approval| approval.pending)];
+    let free_holds = withdrawal::holds_free(state, bindings, application, &accepted, own)?;
+    let unmet = approval::unmet(&asked, application.approval, moment.elapsed);
+    if unmet.is_some() && !moment.wall_trusted {
+        return Err(approval::clock_untrusted().into());
+    }
+    let allowed = Box::new(Allowed { accepted, withdraws: replaced.withdraws, free_holds });
+    Ok(match unmet {
+        None => Decision::Accepted(allowed),
+        Some(wants) => Decision::Pending(allowed, wants),
+    })
 }
 
 /// Looks again before another attempt at an accepted request: grant, rules, freeze and expiry, never budget, which was
@@ -97,10 +126,26 @@ pub fn still_allowed<B: Bindings>(
     application: &Application<'_>,
     moment: Moment,
 ) -> Result<Result<(), Refusal>, B::Error> {
-    let again = standing::not_frozen(state, application)
-        .map_err(Stop::Refused)
-        .and_then(|()| allowed(state, bindings, application, moment).map(|_| ()));
-    Stop::settle(again)
+    Stop::settle(allowed_still(state, bindings, application, moment))
+}
+
+fn allowed_still<B: Bindings>(
+    state: &State,
+    bindings: &B,
+    application: &Application<'_>,
+    moment: Moment,
+) -> Result<(), Stop<B::Error>> {
+    standing::not_frozen(state, application)?;
+    let policy = state.policy.as_deref().ok_or_else(standing::no_policy)?;
+    let (_, asked) = allowed(state, policy, bindings, application, moment)?;
+    match approval::unmet(&asked, application.approval, moment.elapsed) {
+        None => Ok(()),
+        Some(wants) => {
+            let by = wants.wanted.first().map_or("a rule", |wanted| wanted.because.as_str());
+            let detail = format!("it would need officers' approval by now ({by})");
+            Err(Refusal::new(ProblemCode::Denied, detail).rule("approval").into())
+        }
+    }
 }
 
 /// What a refused request would have paid, where it is known and short.
@@ -111,13 +156,13 @@ pub fn asked<B: Bindings>(
     state: &State,
     bindings: &B,
     application: &Application<'_>,
-) -> Result<Option<Asked>, B::Error> {
+) -> Result<Option<wire::Asked>, B::Error> {
     let Some(policy) = state.policy.as_deref() else { return Ok(None) };
     let Some(key) = policy.key(&application.command.key) else { return Ok(None) };
     let Ok(payments) = Stop::settle(payments(state, bindings, policy, key, application.facts))? else {
         return Ok(None);
     };
-    let asked = Asked {
+    let asked = wire::Asked {
         key: key.name.clone(),
         items: application.command.inputs.len() as u64,
         payments: payments.for_entry(),
@@ -134,6 +179,9 @@ fn existing<B: Bindings>(bindings: &B, application: &Application<'_>) -> Result<
     let request_id = application.command.request_id.as_str();
     let key = BindingKey::request(application.watcher, request_id);
     let Some(binding) = bindings.binding(&key).map_err(Stop::Unreadable)? else { return Ok(None) };
+    if application.approval.is_some_and(|approval| approval.pending == binding.accepted) {
+        return Ok(None); // what waited is decided now
+    }
     let bound = Bound::read(bindings, binding).map_err(Stop::Unreadable)?;
     if bound.is_for(&application.command.content, &application.command.request) {
         return Ok(Some(binding));
@@ -146,20 +194,25 @@ fn existing<B: Bindings>(bindings: &B, application: &Application<'_>) -> Result<
     Err(Refusal::new(ProblemCode::RequestConflict, detail).held_by(request_id).into())
 }
 
-/// Grant, expiry, amounts and rules.
-fn allowed<B: Bindings>(
+/// Grant, expiry, amounts and rules; and whom the rules ask for.
+fn allowed<'p, B: Bindings>(
     state: &State,
+    policy: &'p Policy,
     bindings: &B,
     application: &Application<'_>,
     moment: Moment,
-) -> Result<Accepted, Stop<B::Error>> {
-    let policy = state.policy.as_deref().ok_or_else(standing::no_policy)?;
+) -> Result<(Accepted, Vec<Asked<'p>>), Stop<B::Error>> {
     let key = standing::granted(state, policy, application)?;
     standing::check_expiry(application.command, moment)?;
     standing::check_inputs(key, application.command)?;
     let payments = payments(state, bindings, policy, key, application.facts)?;
     let rules = rules::decide(policy, application.watcher, key, &payments, moment)?;
-    Ok(acceptance(application, key, &payments, rules))
+    let asked = rules.iter().filter_map(|rule| match &rule.action {
+        Action::Approve(approvers) => Some(Asked { because: Because::Rule(&rule.name), approvers }),
+        Action::Sign | Action::Deny => None,
+    });
+    let names = rules.iter().map(|rule| rule.name.clone()).collect();
+    Ok((acceptance(application, key, &payments, names), asked.collect()))
 }
 
 /// The acceptance a request comes to by these rules.
@@ -181,6 +234,9 @@ fn acceptance(application: &Application<'_>, key: &PolicyKey, payments: &Payment
         rules,
         variant: None,
         expires_at: command.request.expires_at.clone(),
+        approval: application
+            .approval
+            .map(|approval| wire::Approval { pending: approval.pending, officers: approval.officers.to_vec() }),
     }
 }
 
@@ -210,16 +266,29 @@ fn payments<B: Bindings>(
     Ok(Payments::resolve(policy, key, facts, &owner)?)
 }
 
-/// What an acceptance counts for, where its limits have room for it.
-fn within_limits(state: &State, accepted: &Accepted, moment: Moment) -> Result<Vec<Charge>, Refusal> {
-    let Some(policy) = state.policy.as_deref() else { return Err(standing::no_policy()) };
+/// What an acceptance counts for, where its limits have room for it, or ask officers beyond that: then whom.
+fn within_limits<'p>(
+    state: &State,
+    policy: &'p Policy,
+    accepted: &Accepted,
+    moment: Moment,
+) -> Result<(Vec<Charge>, Vec<Asked<'p>>), Refusal> {
     let charges = charges_of(policy, accepted).map_err(|reason| Refusal::new(ProblemCode::Malformed, reason))?;
-    fits(state, policy, &charges, moment)?;
-    Ok(charges)
+    let asked = fits(state, policy, &charges, moment)?;
+    Ok((charges, asked))
 }
 
-fn fits(state: &State, policy: &Policy, charges: &[Charge], moment: Moment) -> Result<(), Refusal> {
-    state.usage.check(charges, moment.elapsed).map_err(|spent| limit_exceeded(policy, &spent, moment))
+fn fits<'p>(state: &State, policy: &'p Policy, charges: &[Charge], moment: Moment) -> Result<Vec<Asked<'p>>, Refusal> {
+    let mut asked: Vec<Asked<'p>> = Vec::new();
+    for spent in state.usage.spent(charges, moment.elapsed) {
+        let limit = policy.limits.get(spent.limit);
+        let Some((limit, approvers)) = limit.and_then(|limit| limit.beyond.as_ref().map(|beyond| (limit, beyond)))
+        else {
+            return Err(limit_exceeded(policy, &spent, moment));
+        };
+        asked.push(Asked { because: Because::Limit(&limit.name), approvers });
+    }
+    Ok(asked)
 }
 
 fn limit_exceeded(policy: &Policy, spent: &Spent, moment: Moment) -> Refusal {

@@ -55,7 +55,7 @@ pub use log::{Log, Tip};
 pub use mirror::{Mirror, MirrorError, MirrorStatus, check_mirror};
 pub use open::{LogError, Opened, open};
 pub use rebuild::{RebuildError, RebuildFrom, Rebuilt, rebuild};
-pub use recover::{Recovery, RecoveryReport, recover};
+pub use recover::{Consent, Recovery, RecoveryReport, recover};
 pub use replay::{Flip, Replay, replay};
 pub use scrub::ScrubStatus;
 pub use standing::{Admission, Allocated, LookUp, Standing};
@@ -64,4 +64,4 @@ pub use token_anchor::{Anchored, NotAnchored, Run, TokenAnchor, UNANCHORED_PERCE
 pub use unreadable::Unreadable;
 pub(crate) use verify::read_public_key;
 pub use verify::{Finding, LogCopy, Subject, Verification, verify};
-pub use writer::AnchorDue;
+pub use writer::{Acted, AnchorDue, Incoming, Install, Installed, Settled};

@@ -5,12 +5,14 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
+mod acts;
 mod audit;
 mod check;
 mod doctor;
 mod explain;
 mod freeze;
 mod output;
+mod pending;
 mod policy;
 mod recovery;
 mod serve;
@@ -50,9 +52,31 @@ enum Command {
     /// Freezes a key, a watcher or everything, at once.
     #[command(after_help = "Example: chancery freeze --watcher btc-watcher --reason 'host compromised'")]
     Freeze(freeze::What),
-    /// Ends a freeze (profile development; elsewhere it takes officers).
-    #[command(after_help = "Example: chancery unfreeze --all --reason 'drill over'")]
-    Unfreeze(freeze::What),
+    /// Ends a freeze: it takes officers, where the policy has any.
+    #[command(after_help = "Example: chancery unfreeze --all --reason 'drill over' --text >act.txt\n  \
+        ssh-keygen -Y sign -n chancery-unfreeze -f ~/.ssh/id_ed25519_sk act.txt\n  \
+        chancery unfreeze --all --reason 'drill over' --signature act.txt.sig")]
+    Unfreeze(freeze::Unfreeze),
+    /// Lists what waits for officers.
+    #[command(after_help = "Example: chancery pending --json")]
+    Pending,
+    /// Approves a request that waits: prints the text, or takes officers' signatures.
+    #[command(after_help = "Example: chancery approve 1234 --text >act.txt\n  \
+        ssh-keygen -Y sign -n chancery-approve -f ~/.ssh/id_ed25519_sk act.txt\n  \
+        chancery approve 1234 --signature act.txt.sig")]
+    Approve(pending::Decide),
+    /// Ends a request that waits. One officer is enough.
+    #[command(after_help = "Example: chancery reject 1234 --text")]
+    Reject(pending::Decide),
+    /// Has officers accept the wall clock after a step.
+    #[command(after_help = "Example: chancery clock --time 2026-11-21T16:00:00Z --text")]
+    Clock(pending::Clock),
+    /// Frees what a lapsed withdrawal holds.
+    #[command(after_help = "Example: chancery release btc-watcher wd-1042 --text")]
+    Release(pending::Release),
+    /// Keys on their way out.
+    #[command(subcommand)]
+    Key(pending::KeyCommand),
     /// Tells what a watcher's request would come to now, rule by rule; it leaves no trace.
     #[command(after_help = "Example: chancery explain request.json --watcher btc-watcher --config chancery.toml")]
     Explain(explain::Explain),
@@ -87,8 +111,14 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
         Command::Check => check::run(&config, json),
         Command::Status => status::run(&config, json),
         Command::Doctor(doctor) => doctor::run(&config, &doctor, json),
-        Command::Freeze(what) => freeze::run(&config, &what, freeze::Change::Freeze, json),
-        Command::Unfreeze(what) => freeze::run(&config, &what, freeze::Change::Unfreeze, json),
+        Command::Freeze(what) => freeze::run(&config, &what, json),
+        Command::Unfreeze(unfreeze) => freeze::unfreeze(&config, &unfreeze, json),
+        Command::Pending => pending::list(&config, json),
+        Command::Approve(decide) => pending::approve(&config, &decide, json),
+        Command::Reject(decide) => pending::reject(&config, &decide, json),
+        Command::Clock(clock) => pending::clock(&config, &clock, json),
+        Command::Release(release) => pending::release(&config, &release, json),
+        Command::Key(command) => pending::key(&config, command, json),
         Command::Explain(explain) => explain::run(&config, &explain, json),
         Command::Policy(command) => policy::run(&config, command, json),
         Command::Audit(command) => audit::run(&config, command, json),

@@ -87,6 +87,14 @@ impl Clock {
         }
     }
 
+    /// Takes the wall clock for right as it is, and credits time in which the machine was off. What this moves is what a
+    /// `clock` entry records.
+    pub fn accept(&mut self, credit_ms: u64) -> LastBoot {
+        self.base.1 = self.base.1.saturating_add(credit_ms);
+        self.wall_offset = Timestamp::now().as_millisecond() - boot_time_ms() as i64;
+        self.boot()
+    }
+
     /// What a `boot` entry records, so that the next start can go on.
     #[must_use]
     pub fn boot(&self) -> LastBoot {

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use appliance_wire::{Genesis, LogKey, PolicyEntry};
+use appliance_wire::{
+    Genesis, GenesisCeremony, KeyEntry, LogKey, PolicyEntry,
+    ceremony::{Ceremony, Transcript},
+};
 use hsm_types::PublicKey;
 
 use crate::{
     audit::{self, FirstEntries},
-    config::Config,
+    config::{Config, Profile},
     freezes::Freezes,
     metrics::Metrics,
     operations::key_entries,
@@ -35,8 +38,9 @@ pub struct Begun {
 ///
 /// # Errors
 /// There is a log already, a token does not open or lacks a key, or the policy is wrong.
-pub async fn begin(config: Config, document: String) -> Result<Begun, ServeError> {
+pub async fn begin(config: Config, document: String, transcript: Option<Transcript>) -> Result<Begun, ServeError> {
     let policy = Policy::parse(&document).map_err(|mistakes| ServeError::State(format!("the policy:\n{mistakes}")))?;
+    let ceremony = ceremony(&config, &policy, transcript.as_ref())?;
     let config = Arc::new(config);
     let tokens = Tokens::new(&config, Arc::new(Freezes::default()), Arc::new(Metrics::default()));
     if let Some(sealed) = wait_for_tokens(&tokens, &config).await?.into_iter().next() {
@@ -45,6 +49,9 @@ pub async fn begin(config: Config, document: String) -> Result<Begun, ServeError
     let (token, log_key) = find_log_key(&config, &tokens).await?;
     let keys: Vec<&PolicyKey> = policy.keys.iter().collect();
     let keys = key_entries(&tokens, &keys, &[]).await.map_err(ServeError::State)?;
+    if let Some((_, facts)) = &ceremony {
+        check_ceremony(facts, &log_key, &keys)?;
+    }
     let begun = Begun {
         log_key: log_key.to_string(),
         version: policy.version,
@@ -58,8 +65,9 @@ pub async fn begin(config: Config, document: String) -> Result<Begun, ServeError
         log_key_label: reserved(LOG_KEY).map_err(ServeError::State)?,
         token,
         profile: config.profile.name().to_owned(),
+        ceremony: ceremony.map(|(ceremony, _)| ceremony),
     };
-    let entry = PolicyEntry { version: policy.version, sha256: policy.sha256, document };
+    let entry = PolicyEntry::unsigned(policy.version, policy.sha256, document);
     let directory = config.state_directory.clone();
     let first = FirstEntries { genesis, policy: entry, keys };
     let created = tokio::task::spawn_blocking(move || audit::create(&directory, first)).await;
@@ -67,6 +75,56 @@ pub async fn begin(config: Config, document: String) -> Result<Begun, ServeError
         .map_err(|error| ServeError::System(error.to_string()))?
         .map_err(|error| ServeError::State(error.to_string()))?;
     Ok(begun)
+}
+
+/// What the log says of the ceremony it begins with. In profile `production` there is one: it names this very policy, and
+/// the policy has officers.
+fn ceremony(
+    config: &Config,
+    policy: &Policy,
+    transcript: Option<&Transcript>,
+) -> Result<Option<(GenesisCeremony, Ceremony)>, ServeError> {
+    let bad = |reason: String| Err(ServeError::State(reason));
+    let is_production = config.profile == Profile::Production;
+    if is_production && policy.officers.is_empty() {
+        return bad("in profile production the first policy has officers: add [[officer]] and [quorum]".to_owned());
+    }
+    let Some(transcript) = transcript else {
+        return if is_production {
+            bad("in profile production a log begins with a key ceremony: run `chancery-provision ceremony run`, and give \
+                 its transcript with --ceremony".to_owned())
+        } else {
+            Ok(None)
+        };
+    };
+    let facts = transcript.verify().map_err(|error| ServeError::State(format!("the transcript: {error}")))?;
+    if is_production && facts.rehearsal {
+        return bad("the transcript is of a rehearsal: no log of profile production begins with one".to_owned());
+    }
+    if facts.origin != config.origin {
+        return bad(format!("the transcript is of {}, the configuration says {}", facts.origin, config.origin));
+    }
+    if facts.policy_sha256.as_ref().is_some_and(|sha256| *sha256 != policy.sha256)
+        || (is_production && facts.policy_sha256.is_none())
+    {
+        return bad("the transcript names another policy than this, or none".to_owned());
+    }
+    let renewal_key = facts.renewal_key().map(str::to_owned);
+    let ceremony = GenesisCeremony { transcript_sha256: transcript.sha256().to_owned(), renewal_key };
+    Ok(Some((ceremony, facts)))
+}
+
+/// The keys are those the ceremony made.
+fn check_ceremony(facts: &Ceremony, log_key: &LogKey, keys: &[KeyEntry]) -> Result<(), ServeError> {
+    if facts.log_key != log_key.to_string() {
+        let reason = format!("the ceremony made log key {}, the token has {log_key}", facts.log_key);
+        return Err(ServeError::OtherToken(reason));
+    }
+    let differs = |key: &&KeyEntry| facts.key(key.name.as_str()).is_some_and(|made| made.public_key != key.public_key);
+    match keys.iter().find(differs) {
+        Some(key) => Err(ServeError::OtherToken(format!("key {} is not the one the ceremony made", key.name))),
+        None => Ok(()),
+    }
 }
 
 /// The first token with a log key holds it.

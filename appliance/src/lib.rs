@@ -25,6 +25,7 @@ pub mod evidence;
 pub mod freezes;
 pub mod genesis;
 pub mod metrics;
+pub mod officers;
 pub mod operations;
 pub mod policy;
 pub mod principal;

@@ -13,7 +13,9 @@ mod exposure;
 mod hours;
 mod key;
 mod limit;
+mod loosening;
 mod money;
+mod officer;
 mod rule;
 mod share;
 #[cfg(test)]
@@ -29,8 +31,10 @@ pub use self::{
     asset::Asset,
     exposure::{AssetExposure, Bound, Exposure, Most, WatcherExposure, exposure},
     hours::Hours,
-    key::{Level, PolicyKey, UnknownWord},
+    key::{KeyState, Level, PolicyKey, UnknownWord},
     limit::{Limit, Max, Per},
+    loosening::{Loosening, loosenings},
+    officer::{Approvers, Officer, OfficerKey, Quorum},
     rule::{Action, CallRule, Destinations, Rule},
     share::{BadShare, Share},
     watcher::Watcher,
@@ -46,6 +50,10 @@ pub struct Policy {
     pub sha256: String,
     /// The text it was read from.
     pub document: String,
+    /// Who decides; none only in profile `development`.
+    pub officers: Vec<Officer>,
+    /// How many of them it takes; there with officers, and only with them.
+    pub quorum: Option<Quorum>,
     /// Who may ask.
     pub watchers: Vec<Watcher>,
     /// What is paid in.
@@ -77,6 +85,12 @@ impl Policy {
     #[must_use]
     pub fn watcher_of(&self, spki_sha256: &[u8; 32]) -> Option<&Watcher> {
         self.watchers.iter().find(|watcher| watcher.public_keys_sha256.contains(spki_sha256))
+    }
+
+    /// The officer `name`.
+    #[must_use]
+    pub fn officer(&self, name: &str) -> Option<&Officer> {
+        self.officers.iter().find(|officer| officer.name == name)
     }
 
     /// The key `name`.

@@ -9,12 +9,13 @@ use tokio::runtime::Handle;
 
 use crate::{
     audit::{self, NotAnchored, Opened, RebuildError, Recovery, RecoveryReport, Run, Tip, TokenAnchor},
-    config::{Config, Profile},
+    config::Config,
     freezes::Freezes,
     metrics::Metrics,
+    officers::{Act, Consent},
     operations::Checkpoints,
     serve::{ServeError, open_log, wait_for_tokens},
-    state::LogHome,
+    state::{LogHome, State},
     tokens::{LOG_KEY, Tokens, reserved},
 };
 
@@ -52,6 +53,8 @@ pub struct FromCopy {
     pub receipts: Vec<Receipt>,
     /// Why.
     pub reason: String,
+    /// What the officers signed.
+    pub consent: Arc<Consent>,
 }
 
 /// A token that holds the log in place of another.
@@ -82,11 +85,15 @@ pub async fn recover(
     let (directory, asked, handle) = (config.state_directory.clone(), Arc::clone(&tokens), Handle::current());
     let recovered = tokio::task::spawn_blocking(move || {
         let token_anchor = |home: &LogHome| handle.block_on(anchor_of(&asked, home));
+        let consent = |state: &State, tip: Tip| {
+            from.consent.to(state, &Act::recover(tip.size, &hex::encode(tip.root), &from.reason))
+        };
         let recovery = Recovery {
             copy: &from.copy,
             receipts: &from.receipts,
             by: BY,
             reason: &from.reason,
+            consent: &consent,
             token_anchor: &token_anchor,
             progress: &progress,
         };
@@ -101,7 +108,12 @@ pub async fn recover(
 ///
 /// # Errors
 /// [`RecoveryError`].
-pub async fn replace_token(config: Config, name: &str, reason: String) -> Result<Replaced, RecoveryError> {
+pub async fn replace_token(
+    config: Config,
+    name: &str,
+    reason: String,
+    consent: &Consent,
+) -> Result<Replaced, RecoveryError> {
     let (config, tokens) = open_tokens(config).await?;
     let mut opened = open_log(&config).await?;
     let home = opened.state().log_home.clone().ok_or_else(|| refused("the log has no genesis"))?;
@@ -111,10 +123,14 @@ pub async fn replace_token(config: Config, name: &str, reason: String) -> Result
     check_replaceable(&tokens, &opened, &home, name).await?;
     let log_key = log_key_in(&config, &tokens, &opened, name).await?;
 
+    let tip = opened.log().tip();
+    let (named, root) = (log_key.to_string(), hex::encode(tip.root));
+    let act = Act::replace_token(name, &serial, &named, (tip.size, &root), &reason);
+    let signatures = consent.to(opened.state(), &act).map_err(refused)?;
     let token_entry = TokenEntry {
         token: name.to_owned(),
         serial: serial.clone(),
-        event: TokenEvent::HoldsLog(LogToken { log_key: log_key.to_string(), by: BY.to_owned(), reason }),
+        event: TokenEvent::HoldsLog(LogToken { log_key: log_key.to_string(), by: BY.to_owned(), reason, signatures }),
     };
     let (entries, tip) = tokio::task::spawn_blocking(move || {
         // The last checkpoint still says how far the log went; the new key will sign the next.
@@ -131,11 +147,7 @@ pub async fn replace_token(config: Config, name: &str, reason: String) -> Result
     Ok(Replaced { token: name.to_owned(), serial, log_key: log_key.to_string(), entries })
 }
 
-/// As an unfreeze, either takes the officers' quorum, which this version does not know.
 async fn open_tokens(config: Config) -> Result<(Arc<Config>, Arc<Tokens>), RecoveryError> {
-    if config.profile != Profile::Development {
-        return Err(refused("in profile production it takes the officers' quorum, and this version knows no officers"));
-    }
     let config = Arc::new(config);
     let tokens = Tokens::new(&config, Arc::new(Freezes::default()), Arc::new(Metrics::default()));
     wait_for_tokens(&tokens, &config).await?;

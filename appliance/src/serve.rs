@@ -70,16 +70,12 @@ const TOKENS_OPEN_WITHIN: Duration = Duration::from_secs(20);
 /// [`ServeError`]: nothing was signed.
 pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeError> {
     let config = Arc::new(config);
-    if config.profile == Profile::Production {
-        tracing::warn!(
-            "this version knows no officers: in profile production no freeze can be ended and no policy replaced"
-        );
-    }
     check_room(&config)?;
     let opened = open_log(&config).await?;
+    check_officers(&config, &opened)?;
     check_mirror(&config, &opened).await?;
     let metrics = Arc::new(Metrics::default());
-    let freezes = Arc::new(Freezes::new(opened.state().frozen.clone()));
+    let freezes = Arc::new(Freezes::new(opened.state().frozen.keys().cloned().collect()));
     for suspect in opened.state().unfrozen_suspects() {
         freezes.begin(Scope::Key(suspect.as_str().to_owned()));
     }
@@ -114,6 +110,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
 
     let anchoring = tokio::spawn(Arc::clone(&operations).keep_anchoring(stop.clone()));
     let background = tokio::spawn(Arc::clone(&operations).keep_checkpointing());
+    let settling = tokio::spawn(Arc::clone(&operations).keep_settling());
     let resuming = tokio::spawn(Arc::clone(&operations).keep_resuming());
     let listeners = TaskTracker::new();
     listeners.spawn(https.serve(Arc::clone(&operations), stop.clone()));
@@ -124,6 +121,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
     listeners.close();
     listeners.wait().await;
     resuming.abort();
+    settling.abort();
     background.abort();
     operations.finish_requests().await;
     anchoring.abort();
@@ -143,6 +141,17 @@ fn check_room(config: &Config) -> Result<(), ServeError> {
     }
     audit::check_room(&config.state_directory, 0)
         .map_err(|reason| ServeError::Unwritable(Refusal::log_unavailable(reason)))
+}
+
+/// Only profile `development` does without officers.
+fn check_officers(config: &Config, opened: &Opened) -> Result<(), ServeError> {
+    let has_none = opened.state().policy.as_ref().is_none_or(|policy| policy.officers.is_empty());
+    if has_none && config.profile == Profile::Production {
+        let reason = "the policy in force has no officers, which only profile development admits: begin the log with a \
+                      ceremony and a policy that has some";
+        return Err(ServeError::State(reason.to_owned()));
+    }
+    Ok(())
 }
 
 pub(crate) async fn open_log(config: &Arc<Config>) -> Result<Opened, ServeError> {

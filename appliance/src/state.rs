@@ -1,11 +1,11 @@
 //! What the log says, held in memory: built from entries alone, one at a time, by the writer and by every verifier.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
-use appliance_wire::{Body, Entry, Genesis, KeyEntry, Recovered, RecoveredRequest, Scope, TokenEvent};
+use appliance_wire::{
+    Body, Entry, Genesis, KeyEnd, KeyEntry, LogKey, PolicyEntry, PolicyStanding, Recovered, RecoveredRequest, Scope,
+    TokenEvent,
+};
 use hsm_types::KeyLabel;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ mod bindings;
 mod bound;
 mod charges;
 mod fingerprint;
+mod pending;
 mod snapshot;
 mod usage;
 mod variant;
@@ -28,6 +29,7 @@ pub use bindings::{Binding, BindingKey, Bindings, Outcome, bindings_of, withdraw
 pub use bound::{Bound, are_of};
 pub use charges::{Charge, Counted, charges_of, percent_everywhere};
 pub use fingerprint::Fingerprint;
+pub use pending::{Given, Waiting, WaitingPolicy};
 pub use snapshot::BadSnapshot;
 pub use usage::{Spent, Usage};
 pub use variant::charged;
@@ -50,8 +52,16 @@ pub struct State {
     pub addresses: Addresses,
     /// What limits have seen.
     pub usage: Usage,
-    /// Freezes in force.
-    pub frozen: BTreeSet<Scope>,
+    /// Freezes in force, each with the index of its entry.
+    pub frozen: BTreeMap<Scope, u64>,
+    /// What waits for officers, by index of its entry.
+    pub pending: BTreeMap<u64, Waiting>,
+    /// The policy that waits to come into force.
+    pub waiting_policy: Option<WaitingPolicy>,
+    /// Keys on their way out of use.
+    pub key_ends: BTreeMap<KeyLabel, KeyEnd>,
+    /// How often a key was put on its way out, or taken off it.
+    pub key_changes: u64,
     /// Accepted and neither signed nor lapsed, by index of the acceptance.
     pub open: BTreeMap<u64, Unfinished>,
     /// Signatures allowed, beside those the devices show.
@@ -62,6 +72,8 @@ pub struct State {
     pub recovered_at: Option<u64>,
     /// The last start.
     pub last_boot: Option<LastBoot>,
+    /// Index of the entry by which the clocks run.
+    pub clock_entry: u64,
     /// Service time of the last entry.
     pub elapsed: u64,
     /// Wall time of the last entry.
@@ -141,10 +153,20 @@ impl State {
         self.policy.as_ref().map_or(0, |policy| policy.version)
     }
 
+    /// The origin line of the log's checkpoints, by which texts and proofs name it.
+    ///
+    /// # Errors
+    /// It has no genesis.
+    pub fn origin(&self) -> Result<String, String> {
+        let home = self.log_home.as_ref().ok_or("the log has no genesis")?;
+        let key = LogKey::parse(&home.log_key).map_err(|error| error.to_string())?;
+        Ok(key.origin().to_owned())
+    }
+
     /// Whether a freeze covers this key or watcher.
     #[must_use]
     pub fn freeze_over(&self, watcher: &str, key: &KeyLabel) -> Option<&Scope> {
-        self.frozen.iter().find(|scope| covers(scope, watcher, key))
+        self.frozen.keys().find(|scope| covers(scope, watcher, key))
     }
 
     /// Applies the next entry.
@@ -187,24 +209,30 @@ impl State {
                     wall_offset: boot.wall_offset,
                 });
                 self.anchored |= boot.anchored;
+                self.clock_entry = entry.index;
             }
-            Body::Policy(policy) => {
-                let parsed = Policy::parse(&policy.document)
-                    .map_err(|mistakes| BadEntry::Content(format!("its policy document cannot be read: {mistakes}")))?;
-                if parsed.version <= self.policy_version() || parsed.version != policy.version {
-                    return Err(BadEntry::Content("its policy version does not increase".into()));
-                }
-                self.policy = Some(Arc::new(parsed));
-                self.uncounted = true;
-                self.addresses.know(self.policy.as_deref(), &self.keys);
+            Body::Clock(clock) => {
+                let (boot_id, boot_time) = (clock.boot_id.clone(), clock.boot_time);
+                let wall_offset = clock.wall_offset;
+                self.last_boot = Some(LastBoot { boot_id, boot_time, elapsed: entry.elapsed, wall_offset });
+                self.clock_entry = entry.index;
             }
-            Body::Key(key) => {
-                if self.keys.contains_key(&key.name) {
-                    return Err(BadEntry::Content(format!("key {} is bound twice", key.name)));
-                }
-                self.know_key(key);
+            Body::Policy(policy) => self.take_policy(entry.index, policy)?,
+            Body::Key(key) => self.take_key(key)?,
+            Body::Pending(pending) => {
+                let waiting = Waiting::new(pending, entry.elapsed).map_err(BadEntry::Content)?;
+                self.pending.insert(entry.index, waiting);
             }
+            Body::Approved(approved) => {
+                let waiting = self.pending.get_mut(&approved.pending).ok_or_else(|| not_waiting(approved.pending))?;
+                waiting.agree(approved).map_err(BadEntry::Content)?;
+            }
+            Body::Rejected(rejected) => self.end_waiting(rejected.pending)?,
+            Body::Withdrawn(withdrawn) => self.end_waiting(withdrawn.pending)?,
             Body::Accepted(accepted) => {
+                if let Some(approval) = &accepted.approval {
+                    self.end_waiting(approval.pending)?;
+                }
                 if let Some(policy) = self.policy.as_ref().filter(|_| !self.uncounted) {
                     let charges = charges_of(policy, accepted).map_err(BadEntry::Content)?;
                     self.usage.charge(&charges, entry.elapsed);
@@ -231,9 +259,10 @@ impl State {
             Body::Recovered(Recovered::Log(_)) => self.recovered_at = Some(entry.index),
             Body::Recovered(Recovered::Request(request)) => self.bind_again(entry.index, request)?,
             Body::Signed(signed) => self.close(signed.accepted)?,
+            Body::Lapsed(lapsed) if self.pending.contains_key(&lapsed.accepted) => self.end_waiting(lapsed.accepted)?,
             Body::Lapsed(lapsed) => self.close(lapsed.accepted)?,
             Body::Frozen(frozen) => {
-                self.frozen.insert(frozen.what.clone());
+                self.frozen.insert(frozen.what.clone(), entry.index);
             }
             Body::Unfrozen(unfrozen) => {
                 self.frozen.remove(&unfrozen.what);
@@ -242,12 +271,61 @@ impl State {
                 }
             }
             Body::Addresses(allocation) => self.addresses.allocate(allocation).map_err(BadEntry::Content)?,
-            Body::Denied(_) => {}
+            Body::Denied(_) | Body::Released(_) => {}
         }
         if let Some(percent) = percent_everywhere(&entry.body).filter(|_| !self.uncounted) {
             self.usage.charge_everywhere(percent, entry.elapsed);
         }
         Ok(())
+    }
+
+    fn take_policy(&mut self, index: u64, policy: &PolicyEntry) -> Result<(), BadEntry> {
+        if policy.standing == PolicyStanding::Vetoed {
+            let waited = self.waiting_policy.take_if(|waiting| waiting.policy.version == policy.version);
+            let none = || BadEntry::Content(format!("no policy version {} waits", policy.version));
+            return waited.map(|_| ()).ok_or_else(none);
+        }
+        let parsed = Policy::parse(&policy.document)
+            .map_err(|mistakes| BadEntry::Content(format!("its policy document cannot be read: {mistakes}")))?;
+        if parsed.version <= self.policy_version() || parsed.version != policy.version {
+            return Err(BadEntry::Content("its policy version does not increase".into()));
+        }
+        let parsed = Arc::new(parsed);
+        if let PolicyStanding::WaitsUntil(until) = policy.standing {
+            let loosens = policy.loosens.clone();
+            self.waiting_policy = Some(WaitingPolicy { entry: index, until, loosens, policy: parsed });
+            return Ok(());
+        }
+        self.policy = Some(parsed);
+        self.waiting_policy = None;
+        self.uncounted = true;
+        self.addresses.know(self.policy.as_deref(), &self.keys);
+        Ok(())
+    }
+
+    fn take_key(&mut self, key: &KeyEntry) -> Result<(), BadEntry> {
+        let bad = |reason: String| Err(BadEntry::Content(reason));
+        match (&key.change, self.keys.get(&key.name)) {
+            (None, None) => self.know_key(key),
+            (None, Some(_)) => return bad(format!("key {} is bound twice", key.name)),
+            (Some(_), known) if known.is_none_or(|known| known.public_key != key.public_key) => {
+                return bad(format!("it ends a key {} that is not bound so", key.name));
+            }
+            (Some(change), _) => {
+                match change.to {
+                    KeyEnd::Kept => self.key_ends.remove(&key.name),
+                    KeyEnd::PendingDestroy(_) | KeyEnd::Destroyed => {
+                        self.key_ends.insert(key.name.clone(), change.to.clone())
+                    }
+                };
+                self.key_changes += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn end_waiting(&mut self, pending: u64) -> Result<(), BadEntry> {
+        self.pending.remove(&pending).map(|_| ()).ok_or_else(|| not_waiting(pending))
     }
 
     /// A request of the log that was lost. What it cost is in what the recovery charges every limit.
@@ -328,13 +406,17 @@ impl State {
 
     /// Keys whose signatures are not all explained, and that are not frozen yet.
     pub fn unfrozen_suspects(&self) -> impl Iterator<Item = &KeyLabel> {
-        let is_free = |key: &&KeyLabel| !self.frozen.contains(&Scope::Key(key.as_str().to_owned()));
+        let is_free = |key: &&KeyLabel| !self.frozen.contains_key(&Scope::Key(key.as_str().to_owned()));
         self.accounts.suspects().iter().filter(is_free)
     }
 }
 
 fn not_open(accepted: u64) -> BadEntry {
     BadEntry::Content(format!("entry {accepted} is no acceptance that is still open"))
+}
+
+fn not_waiting(pending: u64) -> BadEntry {
+    BadEntry::Content(format!("entry {pending} is nothing that waits"))
 }
 
 /// Whether a freeze of `scope` covers this key or watcher.

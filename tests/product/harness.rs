@@ -10,6 +10,7 @@ pub(crate) mod installation;
 pub(crate) mod litecoind;
 pub(crate) mod load;
 pub(crate) mod long_log;
+pub(crate) mod officers;
 pub(crate) mod rpc;
 pub(crate) mod running;
 pub(crate) mod shim;

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
+mod approvals;
 mod archive;
 mod audit_show;
 mod bad_evidence;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         return code;
     }
     let trials: Vec<Trial> = [
+        approvals::trials(),
         archive::trials(),
         audit_show::trials(),
         bad_evidence::trials(),

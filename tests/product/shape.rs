@@ -60,7 +60,7 @@ fn floors() {
         ("appliance-wire", vec!["hsm-types"]),
         ("appliance", vec!["appliance-wire", "hsm-drivers", "hsm-types"]),
         ("watcher-client", vec!["appliance-wire", "hsm-types"]),
-        ("provisioning", vec!["hsm-drivers", "hsm-types"]),
+        ("provisioning", vec!["appliance-wire", "hsm-drivers", "hsm-types"]),
         ("integration-tests", vec![]),
         ("pkcs11-shim", vec![]),
         ("faulty-disk", vec![]),

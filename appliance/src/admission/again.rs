@@ -21,11 +21,13 @@ pub fn accept_again<B: Bindings>(
     variant: Option<Variant>,
     moment: Moment,
 ) -> Result<Result<Vec<Charge>, Refusal>, B::Error> {
-    let again = allowed(state, bindings, application, moment).and_then(|accepted| {
+    let again = || {
+        let policy = state.policy.as_deref().ok_or_else(standing::no_policy)?;
+        let (accepted, _) = allowed(state, policy, bindings, application, moment)?;
         let accepted = Accepted { variant, ..accepted };
-        Ok(within_limits(state, &accepted, moment)?)
-    });
-    Stop::settle(again)
+        Ok(within_limits(state, policy, &accepted, moment)?.0)
+    };
+    Stop::settle(again())
 }
 
 /// What a refused request would count for, or why it would be refused again.

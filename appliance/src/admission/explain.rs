@@ -42,6 +42,7 @@ pub fn explain<B: Bindings>(
     explanation.outcome = match &decision {
         Decision::Bound(_) => ExplainedOutcome::Bound,
         Decision::Accepted(_) => ExplainedOutcome::Sign,
+        Decision::Pending(..) => ExplainedOutcome::Approve,
         Decision::Refused(refusal) => {
             explanation.problem = Some(*refusal.clone().of_request(&explanation.request_id).problem);
             ExplainedOutcome::Refuse
@@ -56,10 +57,13 @@ pub fn explain<B: Bindings>(
     tell_payments(&mut explanation, policy, application.watcher, key, &payments, moment);
     let accepted = acceptance(application, key, &payments, Vec::new());
     // A variant is charged for its increase; as which variant it would count, the decision says.
-    let accepted = if let Decision::Accepted(decided) = decision { *decided } else { accepted };
+    let accepted = match decision {
+        Decision::Accepted(allowed) | Decision::Pending(allowed, _) => allowed.accepted,
+        Decision::Bound(_) | Decision::Refused(_) => accepted,
+    };
     if explanation.outcome != ExplainedOutcome::Bound {
         explanation.limits = limits(state, policy, &accepted, moment);
-        explanation.holds = holds(bindings, application, &accepted)?;
+        explanation.holds = holds(state, bindings, application, &accepted)?;
     }
     Ok(explanation)
 }
@@ -122,9 +126,10 @@ fn asked(
         let (matches, reason) = match fit {
             Fit::Far(reason) => (false, reason.to_owned()),
             Fit::Near(reason) | Fit::Undecidable(reason) => (false, reason),
-            Fit::Matches => match (rule.action, known.map(|known| rules::check_fee(rule, known))) {
+            Fit::Matches => match (&rule.action, known.map(|known| rules::check_fee(rule, known))) {
                 (Action::Deny, _) => (true, "it denies".to_owned()),
-                (Action::Sign, Some(Err(refusal))) => (true, refusal.problem.detail),
+                (Action::Sign | Action::Approve(_), Some(Err(refusal))) => (true, refusal.problem.detail),
+                (Action::Approve(approvers), _) => (true, format!("it asks for {}", approvers.words())),
                 (Action::Sign, _) => (true, "it signs".to_owned()),
             },
         };
@@ -149,20 +154,22 @@ fn limits(state: &State, policy: &Policy, accepted: &Accepted, moment: Moment) -
             max: text(limit.most(), decimals),
             used: text(used, decimals),
             adds: text(charge.amount, decimals),
-            fits: state.usage.check(std::slice::from_ref(charge), moment.elapsed).is_ok(),
+            fits: state.usage.spent(std::slice::from_ref(charge), moment.elapsed).next().is_none(),
         })
     };
     charges.iter().filter_map(told).collect()
 }
 
 fn holds<B: Bindings>(
+    state: &State,
     bindings: &B,
     application: &Application<'_>,
     accepted: &Accepted,
 ) -> Result<Vec<ExplainedHold>, B::Error> {
     let mut told = Vec::new();
     for hold in accepted.transaction.iter().flat_map(|transaction| &transaction.holds) {
-        let free = Stop::settle(withdrawal::hold_free(bindings, application, accepted, hold))?.is_ok();
+        let free = withdrawal::hold_free(state, bindings, application, accepted, hold, [None; 2]);
+        let free = Stop::settle(free)?.is_ok();
         told.push(ExplainedHold { hold: hold.clone(), free });
     }
     Ok(told)

@@ -16,6 +16,12 @@ pub(super) fn owner<B: Bindings>(state: &State, bindings: &B, address: &str) -> 
     let binding = bindings.binding(&BindingKey::address(address))?;
     Ok(binding.and_then(|binding| match binding.outcome {
         Outcome::Child(family) => state.addresses.family(family).cloned(),
-        Outcome::Open | Outcome::Signed(_) | Outcome::Lapsed(_) => None,
+        Outcome::Open
+        | Outcome::Signed(_)
+        | Outcome::Lapsed(_)
+        | Outcome::Waiting
+        | Outcome::Rejected(_)
+        | Outcome::Withdrawn(_)
+        | Outcome::Expired(_) => None,
     }))
 }

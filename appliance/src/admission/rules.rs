@@ -47,15 +47,15 @@ pub(super) fn matters(payments: &Payments) -> Vec<Matter<'_>> {
     matters
 }
 
-/// Names of the rules by which the request may be signed.
-pub(super) fn decide(
-    policy: &Policy,
+/// The rules by which the request may be signed.
+pub(super) fn decide<'a>(
+    policy: &'a Policy,
     watcher: &str,
     key: &PolicyKey,
     payments: &Payments,
     moment: Moment,
-) -> Result<Vec<String>, Refusal> {
-    let mut matched: Vec<&Rule> = Vec::new();
+) -> Result<Vec<&'a Rule>, Refusal> {
+    let mut matched: Vec<&'a Rule> = Vec::new();
     for matter in &matters(payments) {
         let rule = first_match(policy, watcher, key, matter, moment)?;
         if !matched.iter().any(|other| other.name == rule.name) {
@@ -68,7 +68,7 @@ pub(super) fn decide(
     if let Some(known) = payments.known() {
         matched.iter().try_for_each(|rule| check_fee(rule, known))?;
     }
-    Ok(matched.into_iter().map(|rule| rule.name.clone()).collect())
+    Ok(matched)
 }
 
 fn first_match<'a>(

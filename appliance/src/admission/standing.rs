@@ -1,13 +1,13 @@
 //! What must hold before any rule is asked: nothing frozen, the key granted, the request in time and of the key's kind.
 
-use appliance_wire::{ProblemCode, Scope};
+use appliance_wire::{KeyEnd, ProblemCode, Scope};
 use hsm_types::{KeyLabel, KeyPath, ToSign};
 
 use super::Application;
 use crate::{
     clock::Moment,
     command::SignCommand,
-    policy::{Policy, PolicyKey},
+    policy::{KeyState, Policy, PolicyKey},
     refusal::Refusal,
     state::State,
 };
@@ -45,6 +45,9 @@ pub(super) fn granted<'a>(
     if !state.keys.contains_key(label) {
         return Err(unknown());
     }
+    if let Some(reason) = out_of_use(state, key) {
+        return Err(Refusal::new(ProblemCode::Denied, format!("key {label} {reason}: it signs nothing")).rule("key"));
+    }
     let allocated = state.addresses.allocated(label);
     let unallocated = |path: &&KeyPath| path.child.is_some_and(|child| child >= allocated || !key.children);
     match application.command.request.items.iter().map(|item| &item.key).find(unallocated) {
@@ -53,6 +56,15 @@ pub(super) fn granted<'a>(
             Err(Refusal::new(ProblemCode::UnknownKey, detail))
         }
         None => Ok(key),
+    }
+}
+
+/// Why a key signs nothing any more.
+pub(crate) fn out_of_use(state: &State, key: &PolicyKey) -> Option<&'static str> {
+    match state.key_ends.get(&key.name) {
+        Some(KeyEnd::PendingDestroy(_)) => Some("is to be destroyed"),
+        Some(KeyEnd::Destroyed) => Some("was destroyed"),
+        Some(KeyEnd::Kept) | None => (key.state == KeyState::Disabled).then_some("is disabled by the policy"),
     }
 }
 

@@ -114,6 +114,7 @@ impl World {
                 chain_code: None,
                 backup: false,
                 attestation: Vec::new(),
+                change: None,
             };
             state.know_key(&entry);
         }
@@ -137,10 +138,10 @@ impl World {
     }
 
     fn decide_on(&mut self, command: &SignCommand, facts: &Facts) -> Decision {
-        let application = Application { watcher: "w", command, facts };
+        let application = Application { watcher: "w", command, facts, approval: None };
         let Ok(decision) = decide(&self.state, &self.log, &application, self.moment());
         if let Decision::Accepted(accepted) = &decision {
-            self.append(Body::Accepted((**accepted).clone()));
+            self.append(Body::Accepted(accepted.accepted.clone()));
         }
         decision
     }
@@ -170,6 +171,7 @@ fn pays(outputs: &[(&str, &str)], fee: &str) -> String {
 fn code(decision: &Decision) -> &'static str {
     match decision {
         Decision::Accepted(_) => "accepted",
+        Decision::Pending(..) => "pending",
         Decision::Bound(_) => "bound",
         Decision::Refused(refusal) => refusal.code().name(),
     }
@@ -277,7 +279,7 @@ fn an_explanation_names_no_key_that_is_not_granted() {
     let body = pays(&addresses.map(|address| (address, "0.1")), "0.0001");
     let command = SignCommand::decode("a", body.as_bytes()).unwrap();
     let facts = Facts { transfer: command.request.transfer.clone(), ..Facts::default() };
-    let application = Application { watcher: "w", command: &command, facts: &facts };
+    let application = Application { watcher: "w", command: &command, facts: &facts, approval: None };
     let Ok(told) = explain(&world.state, &world.log, &application, world.moment());
     let ours: Vec<_> = told.payments.iter().map(|payment| payment.ours.as_deref()).collect();
     assert_eq!(ours, [Some("hot"), None]);

@@ -1,22 +1,31 @@
 //! One withdrawal, at most one payment: what a transaction uses up is held for its withdrawal, and a variant of it must
 //! use up something that every variant before it uses up, so that no chain can hold two of them.
 
-use appliance_wire::{Accepted, Decimal, Payment, ProblemCode, TransactionFacts, Variant};
+use appliance_wire::{Accepted, Body, Decimal, Payment, ProblemCode, TransactionFacts, Variant};
 
 use super::{Application, stop::Stop};
 use crate::{
     refusal::Refusal,
-    state::{BindingKey, Bindings, State, charged, withdrawal_of},
+    state::{Binding, BindingKey, Bindings, Outcome, State, charged, withdrawal_of},
 };
 
-/// The place of a request that replaces another among the variants of its withdrawal; none for a fresh withdrawal.
-pub(super) fn variant<B: Bindings>(
+/// What a request is to the one it replaces.
+#[derive(Debug, Default)]
+pub(super) struct Replaced {
+    /// Its place among the variants of its withdrawal; none for a fresh withdrawal.
+    pub(super) variant: Option<Variant>,
+    /// The one that waits, and is withdrawn by this.
+    pub(super) withdraws: Option<u64>,
+}
+
+/// Looks at what the request replaces. What was never accepted cannot be paid: what replaces it is a fresh withdrawal.
+pub(super) fn replaced<B: Bindings>(
     state: &State,
     bindings: &B,
     application: &Application<'_>,
     accepted: &Accepted,
-) -> Result<Option<Variant>, Stop<B::Error>> {
-    let Some(name) = &application.command.request.replaces else { return Ok(None) };
+) -> Result<Replaced, Stop<B::Error>> {
+    let Some(name) = &application.command.request.replaces else { return Ok(Replaced::default()) };
     let transaction = accepted.transaction.as_ref().ok_or_else(|| {
         let detail = "replaces needs a `verified` key: only transactions the appliance reads itself can be compared";
         Refusal::new(ProblemCode::EvidenceRequired, detail)
@@ -26,28 +35,44 @@ pub(super) fn variant<B: Bindings>(
         let detail = format!("replaces names {name}, which is no accepted request of this watcher");
         Refusal::new(ProblemCode::UnknownRequest, detail)
     })?;
+    if state.pending.contains_key(&binding.accepted) {
+        return Ok(Replaced { variant: None, withdraws: Some(binding.accepted) });
+    }
+    let bound = bindings.entry(binding.accepted).map_err(Stop::Unreadable)?;
+    if matches!(bound.body, Body::Pending(_)) {
+        return Ok(Replaced::default());
+    }
     let replaced = acceptance(bindings, binding.accepted)?;
-    if state.may_have_lost_variants(&bindings.entry(binding.accepted).map_err(Stop::Unreadable)?) {
+    if state.may_have_lost_variants(&bound) {
         let detail = format!("{name} is from before the log was recovered, and variants of it may be lost");
         return Err(refused(detail).into());
     }
     let first_index = withdrawal_of(binding.accepted, &replaced);
     let newest = bindings.binding(&BindingKey::withdrawal(first_index)).map_err(Stop::Unreadable)?;
+    if newest.is_some_and(is_released) {
+        return Err(refused(format!("officers released what {name} held: ask for a fresh withdrawal")).into());
+    }
     let newest = acceptance(bindings, newest.map_or(first_index, |binding| binding.accepted))?;
     let first = acceptance(bindings, first_index)?;
     same_family(&first, accepted, transaction)?;
     pays_no_more(&first, accepted)?;
-    Ok(Some(Variant {
+    let variant = Variant {
         replaces: name.clone(),
         first: first_index,
         pivots: pivots(&newest, transaction)?,
         charged_before: charged(&newest).map_err(refused)?,
-    }))
+    };
+    Ok(Replaced { variant: Some(variant), withdraws: None })
+}
+
+/// What is bound as the newest variant of a withdrawal that officers released.
+fn is_released(newest: Binding) -> bool {
+    matches!(newest.outcome, Outcome::Lapsed(_))
 }
 
 fn acceptance<B: Bindings>(bindings: &B, index: u64) -> Result<Accepted, Stop<B::Error>> {
     let entry = bindings.entry(index).map_err(Stop::Unreadable)?;
-    let accepted = entry.body.accepted().cloned();
+    let accepted = entry.body.asked_for().cloned();
     let none = || Refusal::log_unavailable(format!("entry {index} is not the acceptance it is bound as"));
     Ok(accepted.ok_or_else(none)?)
 }
@@ -148,26 +173,44 @@ pub(super) fn references_free<B: Bindings>(
     Ok(())
 }
 
-/// What the transaction uses up must be free, or held by its own withdrawal.
+/// What the transaction uses up must be free, or held by its own withdrawal: returns what was free. What the requests of
+/// `own`, which wait, hold is free for it.
 pub(super) fn holds_free<B: Bindings>(
+    state: &State,
     bindings: &B,
     application: &Application<'_>,
     accepted: &Accepted,
-) -> Result<(), Stop<B::Error>> {
-    let mut holds = accepted.transaction.iter().flat_map(|transaction| &transaction.holds);
-    holds.try_for_each(|hold| hold_free(bindings, application, accepted, hold))
+    own: [Option<u64>; 2],
+) -> Result<Vec<String>, Stop<B::Error>> {
+    let mut free = Vec::new();
+    for hold in accepted.transaction.iter().flat_map(|transaction| &transaction.holds) {
+        if hold_free(state, bindings, application, accepted, hold, own)? {
+            free.push(hold.clone());
+        }
+    }
+    Ok(free)
 }
 
-/// One thing the transaction uses up must be free, or held by its own withdrawal.
+/// One thing the transaction uses up must be free, which this then says, or held by its own withdrawal.
 pub(super) fn hold_free<B: Bindings>(
+    state: &State,
     bindings: &B,
     application: &Application<'_>,
     accepted: &Accepted,
     hold: &str,
-) -> Result<(), Stop<B::Error>> {
-    let Some(binding) = bindings.binding(&BindingKey::hold(hold)).map_err(Stop::Unreadable)? else { return Ok(()) };
-    if accepted.variant.as_ref().is_some_and(|variant| variant.first == binding.accepted) {
-        return Ok(());
+    own: [Option<u64>; 2],
+) -> Result<bool, Stop<B::Error>> {
+    let read = |key: &BindingKey| bindings.binding(key).map_err(Stop::Unreadable);
+    let Some(binding) = read(&BindingKey::hold(hold))? else { return Ok(true) };
+    if binding.outcome == Outcome::Waiting {
+        // What waited and was not accepted holds nothing any more.
+        if own.contains(&Some(binding.accepted)) || !state.pending.contains_key(&binding.accepted) {
+            return Ok(true);
+        }
+    } else if accepted.variant.as_ref().is_some_and(|variant| variant.first == binding.accepted) {
+        return Ok(false);
+    } else if read(&BindingKey::withdrawal(binding.accepted))?.is_some_and(is_released) {
+        return Ok(true);
     }
     let holder = acceptance(bindings, binding.accepted)?;
     if holder.watcher != application.watcher {

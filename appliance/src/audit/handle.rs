@@ -6,7 +6,7 @@ use std::sync::{
     mpsc::{SyncSender, TrySendError},
 };
 
-use appliance_wire::{Addresses, KeyEntry, PolicyEntry, Scope};
+use appliance_wire::{Addresses, RequestId, Scope};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
@@ -16,12 +16,13 @@ use super::{
     log::Log,
     scrub::{Progress, ScrubStatus},
     standing::{Admission, Allocated, LookUp, Standing, Verdict, standing},
-    writer::AnchorDue,
+    writer::{Acted, AnchorDue, Install, Installed, Settled},
 };
 use crate::{
     clock::Moment,
     command::SignCommand,
     evidence::Facts,
+    officers::ActRequest,
     policy::Policy,
     principal::Principal,
     refusal::Refusal,
@@ -204,20 +205,36 @@ impl Audit {
         self.ask(|reply| Job::Freeze { what, by, reason, reply }).await
     }
 
-    /// Records the end of a freeze; it ends in memory only afterwards.
+    /// Records what officers signed, where they are enough.
+    ///
+    /// # Errors
+    /// `denied`, `malformed`, `audit-log-unavailable`.
+    pub async fn act(&self, request: ActRequest, signatures: Vec<String>) -> Result<Acted, Refusal> {
+        self.ask(|reply| Job::Act { request: Box::new(request), signatures, reply }).await
+    }
+
+    /// A watcher takes a request back that waits; returns the index of the entry.
+    ///
+    /// # Errors
+    /// `unknown-request`, `request-conflict`, `audit-log-unavailable`.
+    pub async fn withdraw(&self, watcher: String, request_id: RequestId) -> Result<u64, Refusal> {
+        self.ask(|reply| Job::Withdraw { watcher, request_id, reply }).await
+    }
+
+    /// Decides again what waits, where officers agreed or its time is over.
     ///
     /// # Errors
     /// `audit-log-unavailable`.
-    pub async fn record_unfrozen(&self, what: Scope, by: String, reason: String) -> Result<(), Refusal> {
-        self.ask(|reply| Job::Unfreeze { what, by, reason, reply }).await
+    pub async fn settle(&self) -> Result<Settled, Refusal> {
+        self.ask(|reply| Job::Settle { reply }).await
     }
 
     /// Installs a policy with the keys it brings in.
     ///
     /// # Errors
     /// Why it cannot follow the policy in force.
-    pub async fn install(&self, policy: PolicyEntry, keys: Vec<KeyEntry>) -> Result<(), Refusal> {
-        self.ask(|reply| Job::Install { policy: Box::new(policy), keys, reply }).await
+    pub async fn install(&self, install: Install) -> Result<Installed, Refusal> {
+        self.ask(|reply| Job::Install { install: Box::new(install), reply }).await
     }
 
     /// Tells that the token's anchor covers so many entries, or why it cannot be written: what waits for it goes on, or

@@ -1,6 +1,6 @@
 //! What the writer can be asked.
 
-use appliance_wire::{Addresses, KeyEntry, PolicyEntry, RequestId, Scope};
+use appliance_wire::{Addresses, RequestId, Scope};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
@@ -8,8 +8,11 @@ use super::{
     device_log::{DeviceLogReading, RecordedDeviceLog},
     intent::{Failure, Intent, VerifiedSignatures},
     standing::{Allocated, Verdict},
+    writer::{Acted, Install, Installed, Settled},
 };
-use crate::{clock::Moment, command::SignCommand, evidence::Facts, refusal::Refusal, state::State};
+use crate::{
+    clock::Moment, command::SignCommand, evidence::Facts, officers::ActRequest, refusal::Refusal, state::State,
+};
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 type Question = Box<dyn FnOnce(&State, Moment) + Send>;
@@ -57,20 +60,28 @@ pub(super) enum Job {
         reason: String,
         reply: Reply<()>,
     },
-    Unfreeze {
-        what: Scope,
-        by: String,
-        reason: String,
-        reply: Reply<()>,
+    /// Officers' signatures for what they ask.
+    Act {
+        request: Box<ActRequest>,
+        signatures: Vec<String>,
+        reply: Reply<Acted>,
+    },
+    Withdraw {
+        watcher: String,
+        request_id: RequestId,
+        reply: Reply<u64>,
+    },
+    /// Time has passed, or officers agreed.
+    Settle {
+        reply: Reply<Settled>,
     },
     DeviceLog {
         reading: Box<DeviceLogReading>,
         reply: Reply<RecordedDeviceLog>,
     },
     Install {
-        policy: Box<PolicyEntry>,
-        keys: Vec<KeyEntry>,
-        reply: Reply<()>,
+        install: Box<Install>,
+        reply: Reply<Installed>,
     },
     /// The token's anchor covers so many entries; without `size`, why it cannot be written.
     Anchored {

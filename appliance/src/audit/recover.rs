@@ -9,7 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use appliance_wire::{Body, Checkpoint, Frozen, KnownLog, LogKey, Receipt, Recovered, RecoveredLog, Scope};
+use appliance_wire::{
+    Body, Checkpoint, Frozen, KnownLog, LogKey, OfficerSignature, Receipt, Recovered, RecoveredLog, Scope,
+};
 
 use super::{
     archive::Archive,
@@ -23,9 +25,12 @@ use super::{
     unreadable::Unreadable,
     verify::{LogCopy, Subject, verify},
 };
-use crate::state::LogHome;
+use crate::state::{LogHome, State};
 
 mod requests;
+
+/// Says what officers signed for going on from a copy, or why that is not enough.
+pub type Consent<'a> = dyn Fn(&State, Tip) -> Result<Vec<OfficerSignature>, String> + 'a;
 
 /// What is recovered from, and by whom.
 pub struct Recovery<'a> {
@@ -37,6 +42,8 @@ pub struct Recovery<'a> {
     pub by: &'a str,
     /// Why.
     pub reason: &'a str,
+    /// What the officers signed for it, by the state the copy comes to and where it ends.
+    pub consent: &'a Consent<'a>,
     /// Reads the anchor in the token that holds the log.
     pub token_anchor: &'a dyn Fn(&LogHome) -> Result<Option<TokenAnchor>, String>,
     /// Told how many bytes of the copy are read.
@@ -134,11 +141,12 @@ fn go_on(
                       the receipts vouch for. Put it in its place (docs/recover.md), or see `chancery audit rebuild`";
         return Err(not_valid(&reason));
     }
+    let signatures = (recovery.consent)(opened.state(), copied).map_err(|reason| failed(&reason))?;
     let first = opened.state().size + 2;
     let (requests, unused_receipts) = requests::bound_again(&opened, proven, first).map_err(|error| failed(&error))?;
     let bound_again = requests.len() as u64;
     let (by, reason) = (recovery.by.to_owned(), recovery.reason.to_owned());
-    let recovered = RecoveredLog { by: by.clone(), reason: reason.clone(), known: lost.clone() };
+    let recovered = RecoveredLog { by: by.clone(), reason: reason.clone(), signatures, known: lost.clone() };
     let frozen = Frozen { what: Scope::All, by, reason: format!("the log was recovered: {reason}") };
     let mut bodies = vec![Body::Recovered(Recovered::Log(recovered)), Body::Frozen(frozen)];
     bodies.extend(requests.into_iter().map(|request| Body::Recovered(Recovered::Request(request))));

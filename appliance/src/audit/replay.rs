@@ -10,7 +10,7 @@ use super::{
     writer::command_of,
 };
 use crate::{
-    admission::{self, Application},
+    admission::{self, Application, Approval},
     clock::Moment,
     evidence::Facts,
     policy::Policy,
@@ -97,7 +97,13 @@ impl Replayer {
             | Body::Frozen(_)
             | Body::Token(_)
             | Body::Unfrozen(_)
-            | Body::Recovered(_) => {}
+            | Body::Recovered(_)
+            | Body::Pending(_)
+            | Body::Approved(_)
+            | Body::Rejected(_)
+            | Body::Withdrawn(_)
+            | Body::Released(_)
+            | Body::Clock(_) => {}
         }
         if let Some(percent) = percent_everywhere(&entry.body) {
             self.state.usage.charge_everywhere(percent, entry.elapsed);
@@ -109,7 +115,8 @@ impl Replayer {
     fn accepted(&mut self, entry: &Entry, accepted: &Accepted) -> Result<(), String> {
         let command = command_of(accepted).map_err(|refusal| refusal.problem.detail)?;
         let facts = Facts::of(accepted);
-        let application = Application { watcher: &accepted.watcher, command: &command, facts: &facts };
+        let approval = accepted.approval.as_ref().map(Approval::given);
+        let application = Application { watcher: &accepted.watcher, command: &command, facts: &facts, approval };
         let variant = accepted.variant.clone();
         let again = admission::accept_again(&self.state, &self.past, &application, variant, moment(entry)?);
         self.replay.decisions += 1;

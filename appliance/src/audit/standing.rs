@@ -52,19 +52,21 @@ pub enum Allocated {
 /// What a bound request has come to.
 #[derive(Clone, Debug)]
 pub enum Standing {
-    /// Not signed yet; index of the acceptance.
-    Accepted(u64),
+    /// Not signed, or not yet; by this entry.
+    Unsigned(RequestStatus, u64),
     /// The stored answer.
     Signed(Bytes),
-    /// Lapsed for ever, by this entry.
-    Lapsed(u64),
 }
 
 /// Reads what a binding has come to.
 pub(super) fn standing<B: Bindings<Error = Unreadable>>(log: &B, binding: &Binding) -> Result<Standing, Unreadable> {
     match binding.outcome {
-        Outcome::Open | Outcome::Child(_) => Ok(Standing::Accepted(binding.accepted)),
-        Outcome::Lapsed(index) => Ok(Standing::Lapsed(index)),
+        Outcome::Open | Outcome::Child(_) => Ok(Standing::Unsigned(RequestStatus::Accepted, binding.accepted)),
+        Outcome::Waiting => Ok(Standing::Unsigned(RequestStatus::Pending, binding.accepted)),
+        Outcome::Lapsed(index) => Ok(Standing::Unsigned(RequestStatus::Lapsed, index)),
+        Outcome::Rejected(index) => Ok(Standing::Unsigned(RequestStatus::Rejected, index)),
+        Outcome::Withdrawn(index) => Ok(Standing::Unsigned(RequestStatus::Withdrawn, index)),
+        Outcome::Expired(index) => Ok(Standing::Unsigned(RequestStatus::Expired, index)),
         Outcome::Signed(index) => {
             let body = log.entry(index)?.body;
             let signed = body.signed();

@@ -177,6 +177,12 @@ fn only_without_token(log: &Log, entries: Range<u64>) -> Result<bool, NotAnchore
             | Body::Signed(_)
             | Body::Failed(_)
             | Body::Lapsed(_)
+            | Body::Pending(_)
+            | Body::Approved(_)
+            | Body::Rejected(_)
+            | Body::Withdrawn(_)
+            | Body::Released(_)
+            | Body::Clock(_)
             | Body::Unfrozen(_)
             | Body::Recovered(_) => false,
         };

@@ -17,6 +17,7 @@ use crate::{
 mod decisions;
 mod keys;
 mod notes;
+mod officers;
 mod past;
 mod recovered;
 mod source;
@@ -162,7 +163,9 @@ impl Auditor {
                 Ok(Next::Line(bytes)) => {
                     let entry: Entry = from_canonical(bytes)
                         .map_err(|error| finding(Some(index), format!("no canonical entry: {error}")))?;
+                    let before = self.frontier.root();
                     let leaf = self.frontier.append(bytes);
+                    self.check_officers(&entry, before).map_err(|reason| finding(Some(index), reason))?;
                     self.entry(&entry).map_err(|reason| finding(Some(index), reason))?;
                     leaf
                 }
@@ -197,6 +200,9 @@ impl Auditor {
             Body::Accepted(accepted) => self.decide_again(entry, accepted)?,
             Body::Signed(signed) => self.check_signatures(signed)?,
             Body::Addresses(allocation) => self.check_addresses(allocation)?,
+            Body::Lapsed(lapsed) if self.state.pending.contains_key(&lapsed.accepted) => {
+                self.check_end(entry, lapsed)?
+            }
             Body::Lapsed(lapsed) => {
                 let accepted = self.acceptance(lapsed.accepted)?;
                 if accepted.watcher != lapsed.watcher || accepted.request_id != lapsed.request_id {
@@ -212,7 +218,13 @@ impl Auditor {
             | Body::Token(_)
             | Body::Frozen(_)
             | Body::Unfrozen(_)
+            | Body::Clock(_)
+            | Body::Approved(_)
+            | Body::Rejected(_)
+            | Body::Withdrawn(_)
+            | Body::Released(_)
             | Body::Recovered(Recovered::Log(_)) => {}
+            Body::Pending(pending) => self.decide_waiting_again(entry, pending)?,
             Body::Recovered(Recovered::Request(request)) => self.check_recovered(entry.index, request)?,
         }
         self.state.apply(entry).map_err(|error| error.to_string())?;

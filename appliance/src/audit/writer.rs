@@ -38,10 +38,15 @@ mod admit;
 mod allocate;
 mod device_log;
 mod install;
+mod officers;
+mod pending;
 mod record;
 mod unanchored;
 
 pub(super) use admit::command_of;
+pub use install::{Incoming, Install, Installed};
+pub use officers::Acted;
+pub use pending::Settled;
 pub use unanchored::AnchorDue;
 pub(super) use unanchored::Unanchored;
 
@@ -104,11 +109,11 @@ impl Writer {
                 match job {
                     Job::Query(question) => questions.push(question),
                     Job::Stop { reply } => stopped = Some(reply),
-                    Job::Install { policy, keys, reply } => {
+                    Job::Install { install, reply } => {
                         // A policy is a batch of its own: what came before is decided by the old one.
                         let before = std::mem::replace(&mut draft, Draft::new(self.moment(), self.state.size));
                         self.commit(before);
-                        self.install(*policy, keys, reply);
+                        self.install(*install, reply);
                         draft = Draft::new(self.moment(), self.state.size);
                     }
                     job @ (Job::Admit { .. }
@@ -118,7 +123,9 @@ impl Writer {
                     | Job::Signed { .. }
                     | Job::Failed { .. }
                     | Job::Freeze { .. }
-                    | Job::Unfreeze { .. }
+                    | Job::Act { .. }
+                    | Job::Withdraw { .. }
+                    | Job::Settle { .. }
                     | Job::DeviceLog { .. }
                     | Job::Anchored { .. }
                     | Job::Probe { .. }) => self.process(job, &mut draft),
@@ -173,7 +180,12 @@ impl Writer {
             Job::Signed { intent, verified, reply } => self.signed(draft, intent, &verified, reply),
             Job::Failed { intent, failure, reply } => self.failed(draft, intent, &failure, reply),
             Job::Freeze { what, by, reason, reply } => self.freeze(draft, what, by, reason, reply),
-            Job::Unfreeze { what, by, reason, reply } => self.unfreeze(draft, what, by, reason, reply),
+            Job::Act { request, signatures, reply } => self.act(draft, &request, &signatures, reply),
+            Job::Withdraw { watcher, request_id, reply } => self.withdraw(draft, watcher, request_id, reply),
+            Job::Settle { reply } => {
+                let result = self.settle_waiting(draft);
+                settle(draft, reply, result);
+            }
             Job::DeviceLog { reading, reply } => self.device_log(draft, *reading, reply),
             Job::Anchored { size, reply } => {
                 match size {

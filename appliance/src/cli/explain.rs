@@ -55,6 +55,7 @@ pub(super) fn run(config: &Path, explain: &Explain, as_json: bool) -> Result<(),
 fn text(told: &Explanation) -> String {
     let outcome = match (told.outcome, &told.problem) {
         (ExplainedOutcome::Sign, _) => "would be signed".to_owned(),
+        (ExplainedOutcome::Approve, _) => "would wait for officers".to_owned(),
         (ExplainedOutcome::Bound, _) => "was put before: its state stands".to_owned(),
         (ExplainedOutcome::Refuse, Some(problem)) => format!("would be refused: {}", problem.detail),
         (ExplainedOutcome::Refuse, None) => "would be refused".to_owned(),

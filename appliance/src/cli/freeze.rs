@@ -9,10 +9,11 @@ use serde_json::json;
 
 use super::{
     Failure,
+    acts::{self, Officers},
     output::{print, print_json},
     serve::runtime,
 };
-use crate::{config::Config, transport::call};
+use crate::{config::Config, officers::ActRequest, transport::call};
 
 /// What to freeze or unfreeze.
 #[derive(Args, Debug)]
@@ -39,30 +40,39 @@ pub(super) struct What {
     reason: String,
 }
 
-/// Which way.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Change {
-    Freeze,
-    Unfreeze,
+/// What to unfreeze, and by whose consent.
+#[derive(Args, Debug)]
+pub(super) struct Unfreeze {
+    #[command(flatten)]
+    what: What,
+    #[command(flatten)]
+    officers: Officers,
 }
 
-pub(super) fn run(path: &Path, what: &What, change: Change, as_json: bool) -> Result<(), Failure> {
+impl What {
+    fn scope(&self) -> Scope {
+        match (&self.scope.key, &self.scope.watcher) {
+            (Some(key), _) => Scope::Key(key.clone()),
+            (None, Some(watcher)) => Scope::Watcher(watcher.clone()),
+            (None, None) => Scope::All,
+        }
+    }
+}
+
+pub(super) fn run(path: &Path, what: &What, as_json: bool) -> Result<(), Failure> {
     let (socket, _) = Config::admin_socket_of(path)?;
-    let scope = match (&what.scope.key, &what.scope.watcher) {
-        (Some(key), _) => Scope::Key(key.clone()),
-        (None, Some(watcher)) => Scope::Watcher(watcher.clone()),
-        (None, None) => Scope::All,
-    };
-    let (call_path, done) = match change {
-        Change::Freeze => ("/freeze", "frozen"),
-        Change::Unfreeze => ("/unfreeze", "no longer frozen"),
-    };
+    let scope = what.scope();
     let body = json!({ "what": scope, "reason": what.reason });
-    runtime()?.block_on(call(&socket, Method::POST, call_path, Some(body)))?;
+    runtime()?.block_on(call(&socket, Method::POST, "/freeze", Some(body)))?;
     if as_json {
-        print_json(&json!({ "what": scope, "done": done }));
+        print_json(&json!({ "what": scope, "done": "frozen" }));
     } else {
-        print(format!("{scope} is {done}"));
+        print(format!("{scope} is frozen"));
     }
     Ok(())
+}
+
+pub(super) fn unfreeze(path: &Path, unfreeze: &Unfreeze, as_json: bool) -> Result<(), Failure> {
+    let request = ActRequest::Unfreeze { what: unfreeze.what.scope(), reason: unfreeze.what.reason.clone() };
+    acts::run(path, &request, &unfreeze.officers, as_json)
 }

@@ -1,20 +1,21 @@
-//! `chancery policy check|exposure|replay|install`.
+//! `chancery policy check|exposure|replay|install|veto`.
 
 mod exposure;
 mod replay;
 
 use std::{fs, path::Path, path::PathBuf};
 
+use appliance_wire::ceremony::Transcript;
 use clap::Subcommand;
-use hyper::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{
     Failure,
+    acts::{self, Officers},
     output::{print, print_json},
     serve::runtime,
 };
-use crate::{config::Config, error_chain::chain, genesis, policy::Policy, transport::call};
+use crate::{config::Config, error_chain::chain, genesis, officers::ActRequest, policy::Policy};
 
 /// `chancery policy ...`
 #[derive(Debug, Subcommand)]
@@ -37,14 +38,32 @@ pub(super) enum PolicyCommand {
         /// The policy.
         file: PathBuf,
     },
-    /// Installs a policy (profile development; elsewhere it takes officers).
-    #[command(after_help = "Example: chancery policy install policy.toml --config chancery.toml")]
+    /// Installs a policy. It takes officers, where the policy in force has any; one that loosens waits for the delay.
+    #[command(after_help = "Example: chancery policy install policy.toml --text >act.txt\n  \
+        ssh-keygen -Y sign -n chancery-policy -f ~/.ssh/id_ed25519_sk act.txt\n  \
+        chancery policy install policy.toml --signature act.txt.sig --config chancery.toml")]
     Install {
         /// The policy.
         file: PathBuf,
         /// Begins a new audit log with this policy; there must be none.
-        #[arg(long)]
+        #[arg(long, conflicts_with_all = ["text", "signature", "renewal"])]
         genesis: bool,
+        /// The transcript of the key ceremony that the new log begins with.
+        #[arg(long, requires = "genesis", value_name = "TRANSCRIPT")]
+        ceremony: Option<PathBuf>,
+        /// It comes by the custodians' shares, because the officers are too few.
+        #[arg(long)]
+        renewal: bool,
+        #[command(flatten)]
+        officers: Officers,
+    },
+    /// Ends a policy that waits to come into force. One officer is enough.
+    #[command(after_help = "Example: chancery policy veto 4 --text")]
+    Veto {
+        /// Its version.
+        version: u64,
+        #[command(flatten)]
+        officers: Officers,
     },
 }
 
@@ -53,8 +72,11 @@ pub(super) fn run(config: &Path, command: PolicyCommand, json: bool) -> Result<(
         PolicyCommand::Check { file } => check(&file, json),
         PolicyCommand::Exposure { file } => exposure::run(&file, json),
         PolicyCommand::Replay { file } => replay::run(config, &file, json),
-        PolicyCommand::Install { file, genesis: true } => begin(config, &file, json),
-        PolicyCommand::Install { file, genesis: false } => install(config, &file, json),
+        PolicyCommand::Install { file, genesis: true, ceremony, .. } => begin(config, &file, ceremony.as_deref(), json),
+        PolicyCommand::Install { file, renewal, officers, .. } => install(config, &file, renewal, &officers, json),
+        PolicyCommand::Veto { version, officers } => {
+            acts::run(config, &ActRequest::VetoPolicy { version }, &officers, json)
+        }
     }
 }
 
@@ -85,10 +107,11 @@ fn check(file: &Path, as_json: bool) -> Result<(), Failure> {
     }
 }
 
-fn begin(config: &Path, file: &Path, as_json: bool) -> Result<(), Failure> {
+fn begin(config: &Path, file: &Path, ceremony: Option<&Path>, as_json: bool) -> Result<(), Failure> {
+    let transcript = ceremony.map(transcript).transpose()?;
     let (config, document) = (Config::load(config)?, read(file)?);
     let runtime = runtime()?;
-    let begun = runtime.block_on(genesis::begin(config, document)).map_err(|error| {
+    let begun = runtime.block_on(genesis::begin(config, document, transcript)).map_err(|error| {
         let message = chain(&error);
         if error.is_final() { Failure::fatal(message) } else { Failure::failed(message) }
     });
@@ -108,16 +131,14 @@ fn begin(config: &Path, file: &Path, as_json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn install(config: &Path, file: &Path, as_json: bool) -> Result<(), Failure> {
-    let (config, document) = (Config::load(config)?, read(file)?);
+fn transcript(file: &Path) -> Result<Transcript, Failure> {
+    Transcript::parse(&read(file)?).map_err(|error| Failure::failed(format!("{}: {error}", file.display())))
+}
+
+fn install(config: &Path, file: &Path, renewal: bool, officers: &Officers, as_json: bool) -> Result<(), Failure> {
+    let document = read(file)?;
     // What a person can mend here need not travel.
     Policy::parse(&document).map_err(|mistakes| Failure::failed(format!("policy {}:\n{mistakes}", file.display())))?;
-    let body = json!({ "document": document });
-    let installed: Value = runtime()?.block_on(call(&config.admin_socket, Method::POST, "/policy", Some(body)))?;
-    if as_json {
-        print_json(&installed);
-    } else {
-        print(format!("policy version {} is in force", installed["version"]));
-    }
-    Ok(())
+    let request = if renewal { ActRequest::RenewOfficers { document } } else { ActRequest::InstallPolicy { document } };
+    acts::run(config, &request, officers, as_json)
 }

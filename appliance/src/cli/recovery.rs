@@ -1,7 +1,7 @@
 //! How the commands end that change a log while nothing serves.
 
-use super::{Failure, serve::runtime};
-use crate::{audit::RebuildError, error_chain::chain, recovery::RecoveryError};
+use super::{Failure, acts::Officers, serve::runtime};
+use crate::{audit::RebuildError, config::Config, error_chain::chain, officers::Consent, recovery::RecoveryError};
 
 /// Runs what opens tokens; nothing of theirs is left behind.
 pub(super) fn run_to_end<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
@@ -9,6 +9,12 @@ pub(super) fn run_to_end<T>(work: impl Future<Output = T>) -> Result<T, Failure>
     let done = runtime.block_on(work);
     runtime.shutdown_background();
     Ok(done)
+}
+
+/// What officers signed, or nothing where only the text is wanted.
+pub(super) fn consent(config: &Config, officers: &Officers) -> Result<Consent, Failure> {
+    let signatures = if officers.text { None } else { Some(officers.signatures()?) };
+    Ok(Consent::new(config.profile, signatures))
 }
 
 /// Exit status 3 where a copy is not valid, 78 where a restart cannot mend it.

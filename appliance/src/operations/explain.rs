@@ -32,7 +32,7 @@ impl Operations {
         let facts = self.establish(watcher, &command)?;
         let (log, watcher) = (Arc::clone(self.audit.log()), watcher.to_owned());
         let explained = self.audit.query(move |state, moment| {
-            let application = Application { watcher: &watcher, command: &command, facts: &facts };
+            let application = Application { watcher: &watcher, command: &command, facts: &facts, approval: None };
             admission::explain(state, &*log, &application, moment)
         });
         explained.await?.map_err(Refusal::log_unavailable)

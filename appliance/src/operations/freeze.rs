@@ -1,9 +1,9 @@
-//! Freeze and unfreeze. A freeze holds from the moment it is asked for, also where the log cannot record it.
+//! Freezes, which take no signature. One holds from the moment it is asked for, also where the log cannot record it.
 
 use appliance_wire::{ProblemCode, Scope};
 
 use super::Operations;
-use crate::{config::Profile, principal::Peer, refusal::Refusal};
+use crate::{principal::Peer, refusal::Refusal};
 
 const LONGEST_REASON: usize = 1_000;
 
@@ -34,26 +34,6 @@ impl Operations {
             let detail = format!("frozen, but only in memory: {}", refusal.problem.detail);
             Refusal::new(ProblemCode::AuditLogUnavailable, detail).retry_after(5)
         })
-    }
-
-    /// Ends a freeze. By the bare socket only in profile `development`: elsewhere it takes officers.
-    ///
-    /// # Errors
-    /// `denied`, `malformed`, `audit-log-unavailable`: the freeze then goes on.
-    pub async fn unfreeze(&self, what: Scope, reason: String) -> Result<(), Refusal> {
-        if self.config.profile != Profile::Development {
-            let detail = "outside profile development a freeze is ended by officers' signatures";
-            return Err(Refusal::new(ProblemCode::Denied, detail).rule("unfreeze"));
-        }
-        if !self.freezes.in_force().contains(&what) {
-            let detail = format!("{what} is not frozen; `chancery status` lists what is");
-            return Err(Refusal::new(ProblemCode::Malformed, detail));
-        }
-        let reason = reason.chars().take(LONGEST_REASON).collect();
-        self.audit.record_unfrozen(what.clone(), "admin socket".to_owned(), reason).await?;
-        self.freezes.end(&what);
-        tracing::warn!(%what, "unfrozen");
-        Ok(())
     }
 
     fn check_scope(&self, what: &Scope) -> Result<(), Refusal> {

@@ -39,6 +39,11 @@ impl Operations {
         let entry = log.entry(index).map_err(Refusal::log_unavailable)?;
         let watcher = match &entry.body {
             Body::Accepted(accepted) => &accepted.watcher,
+            Body::Pending(pending) => &pending.request.watcher,
+            Body::Approved(approved) => &approved.watcher,
+            Body::Rejected(rejected) => &rejected.watcher,
+            Body::Withdrawn(withdrawn) => &withdrawn.watcher,
+            Body::Released(released) => &released.watcher,
             Body::Signed(signed) => &signed.watcher,
             Body::Failed(failed) => &failed.watcher,
             Body::Lapsed(lapsed) => &lapsed.watcher,
@@ -49,6 +54,7 @@ impl Operations {
             | Body::Boot(_)
             | Body::Policy(_)
             | Body::Key(_)
+            | Body::Clock(_)
             | Body::Token(_)
             | Body::Frozen(_)
             | Body::Unfrozen(_)

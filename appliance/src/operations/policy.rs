@@ -1,28 +1,65 @@
 //! A policy comes in: checked, its new keys read from the tokens, recorded whole.
 
-use appliance_wire::{KeyEntry, PolicyEntry, ProblemCode};
+use appliance_wire::{KeyEntry, ProblemCode};
 use hsm_drivers::Protection;
 use hsm_types::{ChainCode, KeyLabel};
 
-use super::Operations;
+use super::{Operations, officers::standing_in_words};
 use crate::{
-    config::Profile,
-    policy::{Policy, PolicyKey},
+    audit::{Incoming, Install},
+    officers::ActRequest,
+    policy::{OfficerKey, Policy, PolicyKey},
     refusal::Refusal,
     tokens::{Attestation, Held, Tokens},
 };
 
 impl Operations {
-    /// Installs a policy. Without officers' signatures only in profile `development`.
+    /// Brings a policy in: at once where it only tightens, else it waits for the delay.
     ///
     /// # Errors
     /// `denied`, or `malformed` with every mistake.
-    pub async fn install_policy(&self, document: String) -> Result<serde_json::Value, Refusal> {
-        if self.config.profile != Profile::Development {
-            let detail = "outside profile development a policy is installed with officers' signatures";
-            return Err(Refusal::new(ProblemCode::Denied, detail).rule("policy"));
+    pub(super) async fn install_policy(
+        &self,
+        request: ActRequest,
+        signatures: Vec<String>,
+    ) -> Result<serde_json::Value, Refusal> {
+        let (ActRequest::InstallPolicy { document } | ActRequest::RenewOfficers { document }) = &request else {
+            return Err(malformed("this is no policy".to_owned()));
+        };
+        let policy = Policy::parse(document).map_err(|mistakes| malformed(mistakes.to_string()))?;
+        let keys = self.keys_of(&policy).await?;
+        self.check_other_uses(&policy, &keys)?;
+        let request = Incoming::Signed(request, signatures);
+        let installed = self.audit.install(Install { request, keys: keys.clone() }).await?;
+        if installed.standing.is_in_force() {
+            self.use_keys(&keys).await?;
         }
-        let policy = Policy::parse(&document).map_err(|mistakes| malformed(mistakes.to_string()))?;
+        let elapsed = self.audit.query(|_, moment| moment.elapsed).await?;
+        let (standing, in_force_in_s) = standing_in_words(installed.standing, elapsed);
+        Ok(serde_json::json!({
+            "version": policy.version,
+            "sha256": policy.sha256,
+            "standing": standing,
+            "in_force_in_s": in_force_in_s,
+            "loosens": installed.loosens,
+            "keys": keys.iter().map(|key| key.name.as_str()).collect::<Vec<_>>(),
+            "warnings": policy.warnings,
+        }))
+    }
+
+    /// Brings in the policy that has waited long enough. Its new keys are read from the tokens now.
+    pub(super) async fn install_due_policy(&self) -> Result<u64, Refusal> {
+        let waiting = self.audit.query(|state, _| state.waiting_policy.clone()).await?;
+        let policy = waiting.ok_or_else(|| malformed("no policy waits".to_owned()))?.policy;
+        let keys = self.keys_of(&policy).await?;
+        self.check_other_uses(&policy, &keys)?;
+        self.audit.install(Install { request: Incoming::Due, keys: keys.clone() }).await?;
+        self.use_keys(&keys).await?;
+        Ok(policy.version)
+    }
+
+    /// Entries of the keys it brings in.
+    async fn keys_of(&self, policy: &Policy) -> Result<Vec<KeyEntry>, Refusal> {
         let known = self.audit.query(|state, _| state.keys.clone()).await?;
         for key in &policy.keys {
             if let Some(entry) = known.get(&key.name) {
@@ -30,18 +67,27 @@ impl Operations {
             }
         }
         let fresh: Vec<&PolicyKey> = policy.keys.iter().filter(|key| !known.contains_key(&key.name)).collect();
-        let keys =
-            key_entries(&self.tokens, &fresh, &known.into_values().collect::<Vec<_>>()).await.map_err(malformed)?;
-        let entry = PolicyEntry { version: policy.version, sha256: policy.sha256.clone(), document };
+        key_entries(&self.tokens, &fresh, &known.into_values().collect::<Vec<_>>()).await.map_err(malformed)
+    }
+
+    /// An officer's key is no key of a token.
+    fn check_other_uses(&self, policy: &Policy, keys: &[KeyEntry]) -> Result<(), Refusal> {
+        let log_key = hex::encode(self.checkpoints.key().public());
+        for officer in &policy.officers {
+            let mut own = officer.ssh_keys.iter().map(OfficerKey::public_key);
+            if own.any(|own| own == log_key || keys.iter().any(|key| key.public_key == own)) {
+                let detail =
+                    format!("a key of officer {} is in a token of this appliance: a key has one use", officer.name);
+                return Err(malformed(detail));
+            }
+        }
+        Ok(())
+    }
+
+    async fn use_keys(&self, keys: &[KeyEntry]) -> Result<(), Refusal> {
         self.tokens.know(keys.iter()).map_err(malformed)?;
-        self.audit.install(entry, keys.clone()).await?;
         self.tokens.find(&keys.iter().map(|key| key.name.clone()).collect::<Vec<_>>()).await;
-        Ok(serde_json::json!({
-            "version": policy.version,
-            "sha256": policy.sha256,
-            "keys": keys.iter().map(|key| key.name.as_str()).collect::<Vec<_>>(),
-            "warnings": policy.warnings,
-        }))
+        Ok(())
     }
 }
 
@@ -87,6 +133,7 @@ pub async fn key_entries(tokens: &Tokens, keys: &[&PolicyKey], known: &[KeyEntry
             token,
             chain_code,
             backup: held.protection == Protection::LeavesWrapped,
+            change: None,
             attestation: held.attestation.as_ref().map(Attestation::to_base64).unwrap_or_default(),
         });
     }

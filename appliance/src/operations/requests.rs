@@ -9,7 +9,6 @@ use crate::{
     audit::{Admission, Standing},
     principal::Peer,
     refusal::Refusal,
-    state::Outcome,
 };
 
 const LOOK_FOR_TOKENS_EVERY: Duration = Duration::from_secs(1);
@@ -27,17 +26,25 @@ impl Operations {
         };
         let key = bound.key().ok_or_else(|| Refusal::log_unavailable("the entry that binds it names no key"))?;
         self.freezes.check(principal.watcher(), key)?;
-        let entry = match bound.binding.outcome {
-            Outcome::Open | Outcome::Child(_) => bound.binding.accepted,
-            Outcome::Signed(index) | Outcome::Lapsed(index) => index,
-        };
-        let mut answer = match self.audit.standing(&bound.binding)? {
+        let mut answer: SignatureAnswer = match self.audit.standing(&bound.binding)? {
             Standing::Signed(stored) => serde_json::from_slice(&stored).map_err(Refusal::log_unavailable)?,
-            Standing::Accepted(_) => unsigned(request_id, RequestStatus::Accepted, entry),
-            Standing::Lapsed(_) => unsigned(request_id, RequestStatus::Lapsed, entry),
+            Standing::Unsigned(status, entry) => unsigned(request_id, status, entry),
         };
-        answer.receipt = self.receipt(entry)?;
+        answer.receipt = answer.entry.map(|entry| self.receipt(entry)).transpose()?.flatten();
         Ok(answer)
+    }
+
+    /// The caller takes a request back that waits for officers.
+    ///
+    /// # Errors
+    /// `unknown-request`; `request-conflict` where it waits no more.
+    pub async fn withdraw(&self, peer: &Peer, request_id: &str) -> Result<SignatureAnswer, Refusal> {
+        let watcher = self.principal(peer)?.watcher().to_owned();
+        let id = request_id
+            .parse()
+            .map_err(|error| Refusal::new(ProblemCode::Malformed, format!("the request id is {error}")))?;
+        let entry = self.audit.withdraw(watcher, id).await?;
+        Ok(unsigned(request_id, RequestStatus::Withdrawn, entry))
     }
 
     /// Proof that an entry is in the log, once a checkpoint covers it.

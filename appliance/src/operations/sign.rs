@@ -189,11 +189,11 @@ async fn follow(mut outcome: watch::Receiver<Option<Attempt>>) -> Result<Bytes, 
 }
 
 fn reply(request_id: &str, standing: Standing) -> SignReply {
-    let (status, entry, retry_after_s) = match standing {
+    let (status, entry) = match standing {
         Standing::Signed(answer) => return SignReply::Signed(answer),
-        Standing::Accepted(entry) => (RequestStatus::Accepted, entry, Some(LOOK_AGAIN_AFTER_S)),
-        Standing::Lapsed(entry) => (RequestStatus::Lapsed, entry, None),
+        Standing::Unsigned(status, entry) => (status, entry),
     };
+    let retry_after_s = (status == RequestStatus::Accepted).then_some(LOOK_AGAIN_AFTER_S);
     let request_id = request_id.to_owned();
     let answer = SignatureAnswer { request_id, status, signatures: None, entry: Some(entry), receipt: None };
     SignReply::Answer { answer, retry_after_s }

@@ -34,6 +34,11 @@ impl<T> Catalogue<T> {
         self.entries.iter().all(|(name, item)| name.is_some() && item.is_some())
     }
 
+    /// How many sections there are, mistaken ones too.
+    pub(super) fn count(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
     /// What could be read.
     pub(super) fn items(&self) -> impl Iterator<Item = &T> {
         self.entries.iter().filter_map(|(_, item)| item.as_ref())

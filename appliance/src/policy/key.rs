@@ -26,6 +26,41 @@ pub struct PolicyKey {
     pub address_type: Option<AddressType>,
     /// Whether it has children; secp256k1 only.
     pub children: bool,
+    /// What it is still used for.
+    pub state: KeyState,
+}
+
+/// What a key is used for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum KeyState {
+    /// Everything.
+    #[default]
+    Active,
+    /// It signs, so that its addresses stay spendable, and gets no new address; what pays it is no change.
+    Retiring,
+    /// It signs nothing.
+    Disabled,
+}
+
+impl KeyState {
+    /// The word used in policy and answers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Retiring => "retiring",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+impl FromStr for KeyState {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        let state = [Self::Active, Self::Retiring, Self::Disabled].into_iter().find(|state| state.name() == text);
+        state.ok_or_else(|| UnknownWord::new(text, "active, retiring or disabled"))
+    }
 }
 
 /// What a request shows of the transaction it wants signed.
@@ -93,12 +128,13 @@ pub(super) fn key(section: &Section<'_>, assets: &Catalogue<Asset>) -> Option<Po
     if children && algorithm.is_some_and(|algorithm| algorithm != Algorithm::Secp256k1) {
         section.mistake("children", "only secp256k1 keys have children");
     }
+    let state = if section.has("state") { section.optional_parsed("state") } else { Some(KeyState::Active) };
     let (algorithm, paid) = (algorithm?, paid?);
     if address_type.is_some() {
         check_address_type(section, algorithm, &paid, assets.is_whole());
     }
     let assets = paid.iter().map(|asset| asset.name.clone()).collect();
-    Some(PolicyKey { name: name?, algorithm, evidence: evidence?, assets, address_type, children })
+    Some(PolicyKey { name: name?, algorithm, evidence: evidence?, assets, address_type, children, state: state? })
 }
 
 fn name(section: &Section<'_>) -> Option<KeyLabel> {

@@ -6,12 +6,13 @@ use appliance_wire::Amount;
 use hsm_types::KeyLabel;
 
 use super::{
-    Asset, PolicyKey,
+    Approvers, Asset, PolicyKey,
     catalogue::name_of,
     document::Names,
     duration::{BadDuration, Duration},
     key::{Level, UnknownWord},
     money::{amount, chains},
+    officer,
 };
 use crate::toml_document::Section;
 
@@ -30,6 +31,8 @@ pub struct Limit {
     pub window_ms: u64,
     /// Whether there is a sum for each; one for all where it is left out.
     pub per: Option<Per>,
+    /// Who may let a request pass that it has too little left for. What they approve is counted all the same.
+    pub beyond: Option<Approvers>,
 }
 
 impl Limit {
@@ -119,7 +122,9 @@ pub(super) fn limit(section: &Section<'_>, names: &Names) -> Option<Limit> {
     if per == Some(Per::Destination) && section.has("max_signatures") {
         section.mistake("per", "signatures have no destination; write key or watcher");
     }
-    if section.has("per") && per.is_none() {
+    let has_beyond = section.has("beyond");
+    let beyond = if has_beyond { officer::approvers(section, "beyond", &names.officers) } else { None };
+    if (section.has("per") && per.is_none()) || (has_beyond && beyond.is_none()) {
         return None;
     }
     Some(Limit {
@@ -129,6 +134,7 @@ pub(super) fn limit(section: &Section<'_>, names: &Names) -> Option<Limit> {
         max: max?,
         window_ms: window?.milliseconds,
         per,
+        beyond,
     })
 }
 

@@ -7,7 +7,7 @@ use appliance_wire::Amount;
 use hsm_types::KeyLabel;
 
 pub use self::call::CallRule;
-use super::{Hours, PolicyKey, Share, catalogue::name_of, document::Names, hours, key::Level};
+use super::{Approvers, Hours, PolicyKey, Share, catalogue::name_of, document::Names, hours, key::Level, officer};
 use crate::toml_document::Section;
 
 /// What is decided where everything in it matches.
@@ -50,10 +50,12 @@ pub enum Destinations {
 }
 
 /// What a rule decides.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Action {
     /// The request is signed, where the limits allow.
     Sign,
+    /// The request waits until these have approved it, and is decided then.
+    Approve(Approvers),
     /// The request is denied.
     Deny,
 }
@@ -76,8 +78,8 @@ pub(super) fn rule(section: &Section<'_>, names: &Names) -> Option<Rule> {
     let destinations = destinations(section, names);
     let call = call::call(section, named_keys, names);
     let hours = hours::hours(section);
-    let action = action(section);
-    if action == Some(Action::Sign) {
+    let action = action(section, names);
+    if action.as_ref().is_some_and(|action| *action != Action::Deny) {
         demand_fee_ceiling(section, named_keys);
     }
     // A condition that was not understood must not fall away, and the rule with it match more.
@@ -134,16 +136,15 @@ fn destinations(section: &Section<'_>, names: &Names) -> Option<Destinations> {
     Some(Destinations::List(list.name.clone()))
 }
 
-fn action(section: &Section<'_>) -> Option<Action> {
+fn action(section: &Section<'_>, names: &Names) -> Option<Action> {
     if section.has_table("action") {
-        section.mistake("action", "approvals are not supported by this version yet");
-        return None;
+        return officer::approvers(section, "action", &names.officers).map(Action::Approve);
     }
     match section.text("action")?.as_str() {
         "sign" => Some(Action::Sign),
         "deny" => Some(Action::Deny),
         _ => {
-            section.mistake("action", "write \"sign\" or \"deny\"");
+            section.mistake("action", "write \"sign\", \"deny\" or { approve = 2, of = [...], expires = \"4h\" }");
             None
         }
     }

@@ -1,6 +1,6 @@
 //! What request ids, references, inputs and addresses are bound to: for ever, so kept by hash in the store and looked up.
 
-use appliance_wire::{Accepted, Body, Entry, Recovered, RecoveredRequest};
+use appliance_wire::{Accepted, Body, Entry, Pending, Recovered, RecoveredRequest, Rejected, RequestId, Withdrawn};
 use hsm_types::KeyLabel;
 use sha2::{Digest, Sha256};
 
@@ -64,6 +64,14 @@ pub enum Outcome {
     Lapsed(u64),
     /// An address of a child of the key with this [`family_number`].
     Child(u64),
+    /// Waits for officers.
+    Waiting,
+    /// Refused by an officer, by the entry with this index.
+    Rejected(u64),
+    /// Taken back by its watcher, by the entry with this index.
+    Withdrawn(u64),
+    /// Waited until its time was over, by the entry with this index.
+    Expired(u64),
 }
 
 /// A key's name in eight bytes: the beginning of its SHA-256.
@@ -76,7 +84,8 @@ pub(super) fn family_number(key: &KeyLabel) -> u64 {
 /// What a [`BindingKey`] is bound to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Binding {
-    /// Index of the acceptance; of the withdrawal's first for what is held; of the allocation for an address.
+    /// Index of the acceptance, or of the entry that waits; of the withdrawal's first for what is held; of the allocation
+    /// for an address.
     pub accepted: u64,
     /// What became of a request; whose an address is; `Open` for everything else.
     pub outcome: Outcome,
@@ -91,6 +100,10 @@ impl Binding {
             Outcome::Signed(index) => (1, index),
             Outcome::Lapsed(index) => (2, index),
             Outcome::Child(family) => (3, family),
+            Outcome::Waiting => (4, 0),
+            Outcome::Rejected(index) => (5, index),
+            Outcome::Withdrawn(index) => (6, index),
+            Outcome::Expired(index) => (7, index),
         };
         let mut bytes = [kind; 17];
         bytes[1..9].copy_from_slice(&self.accepted.to_be_bytes());
@@ -103,8 +116,13 @@ impl Binding {
     #[must_use]
     pub fn may_follow(&self, earlier: &Self) -> bool {
         match earlier.outcome {
-            Outcome::Open => self.accepted >= earlier.accepted,
-            Outcome::Signed(_) | Outcome::Lapsed(_) | Outcome::Child(_) => self == earlier,
+            Outcome::Open | Outcome::Waiting => self.accepted >= earlier.accepted,
+            Outcome::Signed(_)
+            | Outcome::Lapsed(_)
+            | Outcome::Child(_)
+            | Outcome::Rejected(_)
+            | Outcome::Withdrawn(_)
+            | Outcome::Expired(_) => self == earlier,
         }
     }
 
@@ -119,6 +137,10 @@ impl Binding {
             1 => Outcome::Signed(index),
             2 => Outcome::Lapsed(index),
             3 => Outcome::Child(index),
+            4 => Outcome::Waiting,
+            5 => Outcome::Rejected(index),
+            6 => Outcome::Withdrawn(index),
+            7 => Outcome::Expired(index),
             _ => return None,
         };
         Some(Self { accepted: u64::from_be_bytes(*accepted), outcome })
@@ -170,8 +192,19 @@ pub fn bindings_of(entry: &Entry) -> Vec<(BindingKey, Binding)> {
             vec![(key, Binding { accepted: signed.accepted, outcome: Outcome::Signed(entry.index) })]
         }
         Body::Lapsed(lapsed) => {
-            let key = BindingKey::request(&lapsed.watcher, lapsed.request_id.as_str());
-            vec![(key, Binding { accepted: lapsed.accepted, outcome: Outcome::Lapsed(entry.index) })]
+            let outcome = if lapsed.expired { Outcome::Expired(entry.index) } else { Outcome::Lapsed(entry.index) };
+            ended(&lapsed.watcher, &lapsed.request_id, lapsed.accepted, outcome)
+        }
+        Body::Pending(pending) => waiting(entry.index, pending),
+        Body::Rejected(Rejected { watcher, request_id, pending, .. }) => {
+            ended(watcher, request_id, *pending, Outcome::Rejected(entry.index))
+        }
+        Body::Withdrawn(Withdrawn { watcher, request_id, pending, .. }) => {
+            ended(watcher, request_id, *pending, Outcome::Withdrawn(entry.index))
+        }
+        Body::Released(released) => {
+            let outcome = Outcome::Lapsed(entry.index);
+            vec![(BindingKey::withdrawal(released.accepted), Binding { accepted: released.accepted, outcome })]
         }
         Body::Genesis(_)
         | Body::Boot(_)
@@ -179,11 +212,26 @@ pub fn bindings_of(entry: &Entry) -> Vec<(BindingKey, Binding)> {
         | Body::Key(_)
         | Body::Failed(_)
         | Body::Denied(_)
+        | Body::Approved(_)
+        | Body::Clock(_)
         | Body::Token(_)
         | Body::Frozen(_)
         | Body::Unfrozen(_)
         | Body::Recovered(Recovered::Log(_)) => Vec::new(),
     }
+}
+
+/// What became of a request.
+fn ended(watcher: &str, request_id: &RequestId, accepted: u64, outcome: Outcome) -> Vec<(BindingKey, Binding)> {
+    vec![(BindingKey::request(watcher, request_id.as_str()), Binding { accepted, outcome })]
+}
+
+/// Its id, and what it uses up that nobody held: as long as it waits.
+fn waiting(index: u64, pending: &Pending) -> Vec<(BindingKey, Binding)> {
+    let bound = Binding { accepted: index, outcome: Outcome::Waiting };
+    let request = BindingKey::request(&pending.request.watcher, pending.request.request_id.as_str());
+    let holds = pending.holds.iter().map(|hold| BindingKey::hold(hold));
+    std::iter::once(request).chain(holds).map(|key| (key, bound)).collect()
 }
 
 /// Its id and references, and what its withdrawal holds.

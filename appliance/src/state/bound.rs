@@ -26,7 +26,7 @@ impl Bound {
     #[must_use]
     pub fn is_request(&self, watcher: &str, request_id: &str) -> bool {
         let lost = self.body.lost_request().map(|lost| (&lost.watcher, &lost.request_id));
-        let named = lost.or_else(|| self.body.accepted().map(|accepted| (&accepted.watcher, &accepted.request_id)));
+        let named = lost.or_else(|| self.body.asked_for().map(|accepted| (&accepted.watcher, &accepted.request_id)));
         named.is_some_and(|(by, id)| by == watcher && id.as_str() == request_id)
     }
 
@@ -34,13 +34,13 @@ impl Bound {
     #[must_use]
     pub fn key(&self) -> Option<&KeyLabel> {
         let signed = || self.body.signed()?.signatures.first().map(|signature| &signature.key.label);
-        self.body.accepted().map(|accepted| &accepted.key).or_else(signed)
+        self.body.asked_for().map(|accepted| &accepted.key).or_else(signed)
     }
 
     /// Whether it was made for this content. Where only its signatures are proven: for exactly what they sign.
     #[must_use]
     pub fn is_for(&self, content: &str, request: &SignatureRequest) -> bool {
-        match (self.body.accepted(), self.body.signed()) {
+        match (self.body.asked_for(), self.body.signed()) {
             (Some(accepted), _) => accepted.content == content,
             (None, Some(signed)) => are_of(&request.items, &signed.signatures),
             (None, None) => false,

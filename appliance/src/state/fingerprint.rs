@@ -50,7 +50,7 @@ mod tests {
             ("elapsed", State { elapsed: 1, ..state.clone() }),
             ("size", State { size: 1, ..state.clone() }),
             ("anchored", State { anchored: true, ..state.clone() }),
-            ("frozen", State { frozen: [appliance_wire::Scope::All].into(), ..state.clone() }),
+            ("frozen", State { frozen: [(appliance_wire::Scope::All, 0)].into(), ..state.clone() }),
         ];
         assert_eq!(state.fingerprint().difference(&state.fingerprint()), None);
         for (part, other) in changed {

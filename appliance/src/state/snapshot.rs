@@ -1,15 +1,12 @@
 //! The state at one size, so that a start need not read the whole log again.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
-use appliance_wire::{Amount, Decimal, Genesis, KeyEntry, Scope, sha256_hex};
+use appliance_wire::{Amount, Decimal, Genesis, KeyEnd, KeyEntry, Scope, sha256_hex};
 use hsm_types::KeyLabel;
 use serde::{Deserialize, Serialize};
 
-use super::{Accounts, Addresses, LogHome, State, Unfinished, Usage};
+use super::{Accounts, Addresses, LogHome, State, Unfinished, Usage, Waiting, WaitingPolicy};
 use crate::{clock::LastBoot, policy::Policy};
 
 /// A snapshot that cannot be used; the log is then read from the beginning.
@@ -38,7 +35,18 @@ pub(super) struct Document {
     anchored: bool,
     #[serde(default)]
     recovered_at: Option<u64>,
-    frozen: BTreeSet<Scope>,
+    frozen: Vec<(Scope, u64)>,
+    #[serde(default)]
+    pending: BTreeMap<u64, Waiting>,
+    /// Entry, service time, what it loosens, document.
+    #[serde(default)]
+    waiting_policy: Option<(u64, u64, Vec<String>, String)>,
+    #[serde(default)]
+    key_ends: BTreeMap<KeyLabel, KeyEnd>,
+    #[serde(default)]
+    key_changes: u64,
+    #[serde(default)]
+    clock_entry: u64,
     open: BTreeMap<u64, Unfinished>,
     accounts: Accounts,
     last_boot: Option<LastBoot>,
@@ -75,7 +83,14 @@ impl State {
             everywhere: everywhere.map(|(limit, bucket, amount)| (limit, bucket, units(amount))).collect(),
             anchored: self.anchored,
             recovered_at: self.recovered_at,
-            frozen: self.frozen.clone(),
+            frozen: self.frozen.iter().map(|(scope, entry)| (scope.clone(), *entry)).collect(),
+            pending: self.pending.clone(),
+            waiting_policy: self.waiting_policy.as_ref().map(|waiting| {
+                (waiting.entry, waiting.until, waiting.loosens.clone(), waiting.policy.document.clone())
+            }),
+            key_ends: self.key_ends.clone(),
+            key_changes: self.key_changes,
+            clock_entry: self.clock_entry,
             open: self.open.clone(),
             accounts: self.accounts.clone(),
             last_boot: self.last_boot.clone(),
@@ -105,6 +120,10 @@ impl State {
         for (limit, bucket, amount) in &document.everywhere {
             usage.restore_everywhere(*limit, *bucket, units(amount).map_err(|error| bad(&error))?);
         }
+        let waiting_policy = document.waiting_policy.map(|(entry, until, loosens, text)| {
+            let policy = Arc::new(Policy::parse(&text).map_err(|error| bad(&error))?);
+            Ok(WaitingPolicy { entry, until, loosens, policy })
+        });
         let keys = document.keys.into_iter().map(|key| (key.name.clone(), key)).collect();
         let mut addresses = Addresses::restore(document.allocated);
         addresses.know(policy.as_ref(), &keys);
@@ -118,7 +137,12 @@ impl State {
             keys,
             addresses,
             usage,
-            frozen: document.frozen,
+            frozen: document.frozen.into_iter().collect(),
+            pending: document.pending,
+            waiting_policy: waiting_policy.transpose()?,
+            key_ends: document.key_ends,
+            key_changes: document.key_changes,
+            clock_entry: document.clock_entry,
             open: document.open,
             accounts: document.accounts,
             anchored: document.anchored,

@@ -65,22 +65,17 @@ impl Usage {
         }
     }
 
-    /// Whether everything fits at service time `now`; the first limit that is spent otherwise.
-    ///
-    /// # Errors
-    /// [`Spent`].
-    pub fn check(&self, charges: &[Charge], now: u64) -> Result<(), Spent> {
-        charges.iter().try_for_each(|charge| {
-            let Some(limit) = self.limits.get(charge.limit) else { return Ok(()) };
+    /// The limits that have too little left at service time `now`; none where everything fits.
+    pub fn spent(&self, charges: &[Charge], now: u64) -> impl Iterator<Item = Spent> {
+        charges.iter().filter_map(move |charge| {
+            let limit = self.limits.get(charge.limit)?;
             let used = limit.used(&charge.scope, now);
-            match used.checked_add(charge.amount).filter(|sum| *sum <= limit.max) {
-                Some(_) => Ok(()),
-                None => Err(Spent {
-                    limit: charge.limit,
-                    remaining: limit.max.checked_sub(used).unwrap_or(Amount::ZERO),
-                    frees_at: limit.frees_at(&charge.scope, charge.amount, now),
-                }),
-            }
+            let fits = used.checked_add(charge.amount).is_some_and(|sum| sum <= limit.max);
+            (!fits).then(|| Spent {
+                limit: charge.limit,
+                remaining: limit.max.checked_sub(used).unwrap_or(Amount::ZERO),
+                frees_at: limit.frees_at(&charge.scope, charge.amount, now),
+            })
         })
     }
 

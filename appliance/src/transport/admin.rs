@@ -20,7 +20,7 @@ use super::{
     connections::{Protocol, accept_until, serve},
     watcher_api::body::{Bodies, parse},
 };
-use crate::{operations::Operations, refusal::Refusal};
+use crate::{officers::ActRequest, operations::Operations, refusal::Refusal};
 
 pub(super) mod socket;
 
@@ -81,14 +81,15 @@ fn router(operations: Arc<Operations>, limits: &Limits) -> Router {
     let routes = Router::new()
         .route("/status", get(status))
         .route("/freeze", post(freeze))
-        .route("/unfreeze", post(unfreeze))
-        .route("/policy", post(install_policy))
+        .route("/pending", get(pending))
+        .route("/acts", post(act))
+        .route("/acts/text", post(act_text))
         .route("/explain", post(explain))
         .with_state(Api { operations, bodies: Bodies::new(limits) });
     finished(routes, move |code| refusals.count_refusal(code))
 }
 
-/// Body of `POST /freeze` and `POST /unfreeze`.
+/// Body of `POST /freeze`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Change {
@@ -96,11 +97,12 @@ struct Change {
     reason: String,
 }
 
-/// Body of `POST /policy`.
+/// Body of `POST /acts`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Document {
-    document: String,
+struct Signed {
+    request: ActRequest,
+    signatures: Vec<String>,
 }
 
 /// Body of `POST /explain`.
@@ -122,15 +124,18 @@ async fn freeze(State(api): State<Api>, request: Request) -> Answer {
     Ok(json(&json!({ "state": "frozen" })))
 }
 
-async fn unfreeze(State(api): State<Api>, request: Request) -> Answer {
-    let Change { what, reason } = api.bodies.read_small(request).await?;
-    api.operations.unfreeze(what, reason).await?;
-    Ok(json(&json!({ "state": "active" })))
+async fn pending(State(api): State<Api>) -> Answer {
+    Ok(json(&api.operations.pending().await?))
 }
 
-async fn install_policy(State(api): State<Api>, request: Request) -> Answer {
-    let Document { document } = parse(&api.bodies.read(request).await?)?;
-    Ok(json(&api.operations.install_policy(document).await?))
+async fn act(State(api): State<Api>, request: Request) -> Answer {
+    let Signed { request, signatures } = parse(&api.bodies.read(request).await?)?;
+    Ok(json(&api.operations.act(request, signatures).await?))
+}
+
+async fn act_text(State(api): State<Api>, request: Request) -> Answer {
+    let request: ActRequest = parse(&api.bodies.read(request).await?)?;
+    Ok(json(&api.operations.act_text(request).await?))
 }
 
 async fn explain(State(api): State<Api>, request: Request) -> Answer {

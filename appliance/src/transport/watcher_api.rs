@@ -47,7 +47,7 @@ pub(super) fn router(operations: &Arc<Operations>, limits: &Limits) -> Router {
     let api = Api { operations: Arc::clone(operations), bodies: Bodies::new(limits) };
     let refusals = Arc::clone(operations);
     let routes = Router::new()
-        .route("/v1/signatures/{request_id}", get(request).put(sign))
+        .route("/v1/signatures/{request_id}", get(request).put(sign).delete(withdraw))
         .route("/v1/signatures/{request_id}/explain", post(explain))
         .route("/v1/keys", get(keys))
         .route("/v1/keys/{key}", get(key))
@@ -83,6 +83,11 @@ async fn sign(call: Call, request: Request) -> Answer {
 
 async fn request(call: Call) -> Answer {
     let answer = call.api.operations.request(&call.peer, &call.segment).await;
+    answer.map(|answer| state(&answer, None)).map_err(|refusal| call::about(&call.segment, refusal))
+}
+
+async fn withdraw(call: Call) -> Answer {
+    let answer = call.api.operations.withdraw(&call.peer, &call.segment).await;
     answer.map(|answer| state(&answer, None)).map_err(|refusal| call::about(&call.segment, refusal))
 }
 

@@ -5,10 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Decimal, Item, ItemSignature, RequestId, Transfer};
 
+mod approval;
+mod policy;
 mod recovered;
 mod token;
 mod transaction;
 
+pub use approval::{Approval, Approved, ClockEntry, OfficerSignature, Pending, Rejected, Released, Wanted, Withdrawn};
+pub use policy::{PolicyEntry, PolicyStanding};
 pub use recovered::{KnownLog, ProvenEntry, Recovered, RecoveredLog, RecoveredRequest};
 pub use token::{DeviceLogRecord, LogToken, TokenEntry, TokenEvent};
 pub use transaction::{CallFacts, Change, ChangeTo, Charged, TransactionFacts, TransactionOutput, Variant};
@@ -48,16 +52,28 @@ pub enum Body {
     Addresses(Addresses),
     /// A request was charged and bound.
     Accepted(Accepted),
+    /// A request waits for officers.
+    Pending(Pending),
+    /// An officer agrees to it.
+    Approved(Approved),
+    /// An officer refuses it.
+    Rejected(Rejected),
+    /// Its watcher takes it back.
+    Withdrawn(Withdrawn),
     /// Its signatures.
     Signed(Signed),
     /// The token failed after an acceptance; the request can be tried again.
     Failed(Failed),
-    /// An accepted request is no longer allowed; its budget stays spent.
+    /// An accepted request is no longer allowed; its budget stays spent. Or one that waited ended without a decision.
     Lapsed(Lapsed),
+    /// What a lapsed withdrawal holds is free again.
+    Released(Released),
     /// A request was refused.
     Denied(Denied),
     /// What a token did: what its device wrote into its own log, or that it took the place of another.
     Token(TokenEntry),
+    /// Officers accept the wall clock.
+    Clock(ClockEntry),
     /// A freeze began.
     Frozen(Frozen),
     /// A freeze ended.
@@ -79,6 +95,19 @@ pub struct Genesis {
     pub token: String,
     /// `production` or `development`.
     pub profile: String,
+    /// The key ceremony it begins with; there in profile `production`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceremony: Option<GenesisCeremony>,
+}
+
+/// The key ceremony a log begins with.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct GenesisCeremony {
+    /// SHA-256 of its transcript.
+    pub transcript_sha256: String,
+    /// The key that custodians can make of their shares, as OpenSSH writes it: it renews officers who are too few.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewal_key: Option<String>,
 }
 
 /// A start of the appliance.
@@ -121,17 +150,6 @@ pub struct BootToken {
     pub module_sha256: Option<String>,
 }
 
-/// An installed policy, whole.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct PolicyEntry {
-    /// Its version; strictly increasing.
-    pub version: u64,
-    /// SHA-256 of the document.
-    pub sha256: String,
-    /// The document, byte for byte.
-    pub document: String,
-}
-
 /// A key's identity.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct KeyEntry {
@@ -154,6 +172,34 @@ pub struct KeyEntry {
     /// What its device attested of it: X.509 certificates in DER, base64, the key's first and then the device's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attestation: Vec<String>,
+    /// What becomes of a key that is bound already; absent where it is bound here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<KeyChange>,
+}
+
+/// A step towards the end of a key.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct KeyChange {
+    /// Which.
+    pub to: KeyEnd,
+    /// Why, in the officers' words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// What the officers signed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signatures: Vec<OfficerSignature>,
+}
+
+/// How far a key is from its end.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyEnd {
+    /// It signs nothing more, and may be destroyed from this service time on, in milliseconds.
+    PendingDestroy(u64),
+    /// It is kept after all.
+    Kept,
+    /// Its token has it no more.
+    Destroyed,
 }
 
 /// An allocation of children.
@@ -211,6 +257,9 @@ pub struct Accepted {
     /// As given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
+    /// Who approved it, where officers had to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
 }
 
 /// What one destination gets.
@@ -261,17 +310,20 @@ pub struct Failed {
     pub outcome_unknown: bool,
 }
 
-/// The end of an accepted request that may no longer be signed.
+/// The end of a request that may no longer be signed.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Lapsed {
     /// Who asked.
     pub watcher: String,
     /// The request.
     pub request_id: RequestId,
-    /// Index of its acceptance.
+    /// Index of its acceptance, or of the entry that waited.
     pub accepted: u64,
     /// Why.
     pub reason: String,
+    /// Whether it waited for officers until its time was over.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub expired: bool,
 }
 
 /// A refusal of an authenticated watcher.
@@ -351,4 +403,7 @@ pub struct Unfrozen {
     pub by: String,
     /// Why.
     pub reason: String,
+    /// What the officers signed; none in profile `development` without officers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signatures: Vec<OfficerSignature>,
 }

@@ -38,6 +38,8 @@ pub struct Explanation {
 pub enum ExplainedOutcome {
     /// It would be accepted and signed.
     Sign,
+    /// It would wait for officers.
+    Approve,
     /// It was put before: its state stands.
     Bound,
     /// It would be refused.

@@ -7,6 +7,7 @@ mod add_checkpoint;
 mod amount;
 mod answer;
 mod canonical;
+pub mod ceremony;
 mod chain;
 mod checkpoint;
 mod cosignature;
@@ -31,10 +32,11 @@ pub use chain::{AddressType, BadDestination, Chain, UnknownAddressType, UnknownC
 pub use checkpoint::{BadCheckpoint, Checkpoint, LogKey, UnsignedCheckpoint};
 pub use cosignature::{BadWitnessKey, Cosignature, WitnessKey, cosigned_text};
 pub use entry::{
-    Accepted, Addresses, Asked, Body, Boot, BootToken, CallFacts, Change, ChangeTo, Charged, Denied, DeviceLogRecord,
-    Entry, Failed, Fee, Frozen, Genesis, KeyEntry, KnownLog, Lapsed, LogToken, Payment, PolicyEntry, ProvenEntry,
-    Recovered, RecoveredLog, RecoveredRequest, Scope, Signed, TokenEntry, TokenEvent, TransactionFacts,
-    TransactionOutput, Unfrozen, Variant,
+    Accepted, Addresses, Approval, Approved, Asked, Body, Boot, BootToken, CallFacts, Change, ChangeTo, Charged,
+    ClockEntry, Denied, DeviceLogRecord, Entry, Failed, Fee, Frozen, Genesis, GenesisCeremony, KeyChange, KeyEnd,
+    KeyEntry, KnownLog, Lapsed, LogToken, OfficerSignature, Payment, Pending, PolicyEntry, PolicyStanding, ProvenEntry,
+    Recovered, RecoveredLog, RecoveredRequest, Rejected, Released, Scope, Signed, TokenEntry, TokenEvent,
+    TransactionFacts, TransactionOutput, Unfrozen, Variant, Wanted, Withdrawn,
 };
 pub use explanation::{
     ExplainedAmount, ExplainedHold, ExplainedLimit, ExplainedOutcome, ExplainedPayment, ExplainedRule, Explanation,

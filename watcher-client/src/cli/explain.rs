@@ -22,6 +22,7 @@ fn describe(explanation: &Explanation) -> String {
     let id = &explanation.request_id;
     let mut text = match explanation.outcome {
         ExplainedOutcome::Sign => format!("{id}: would be signed\n"),
+        ExplainedOutcome::Approve => format!("{id}: would wait for officers\n"),
         ExplainedOutcome::Bound => format!("{id}: was put before, and stands as it does; ask `status {id}`\n"),
         ExplainedOutcome::Refuse => format!("{id}: would be refused\n"),
     };

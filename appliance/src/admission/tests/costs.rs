@@ -71,6 +71,6 @@ fn a_transaction_to_many_of_our_addresses_reads_each_allocation_once() {
     let outputs: Vec<_> = addresses.into_iter().map(output).collect();
     let (decision, read) = decide(&mut world, "change", &outputs, serde_json::json!({}));
     let Decision::Accepted(accepted) = decision else { panic!("refused") };
-    assert_eq!((accepted.change.len(), accepted.payments.len()), (MANY as usize, 0));
+    assert_eq!((accepted.accepted.change.len(), accepted.accepted.payments.len()), (MANY as usize, 0));
     assert!(read < 20, "{read} entries were read");
 }

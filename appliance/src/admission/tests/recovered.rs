@@ -28,7 +28,12 @@ impl World {
     }
 
     fn recover(&mut self) {
-        let log = RecoveredLog { by: "admin".to_owned(), reason: "fire".to_owned(), known: Vec::new() };
+        let log = RecoveredLog {
+            by: "admin".to_owned(),
+            reason: "fire".to_owned(),
+            signatures: Vec::new(),
+            known: Vec::new(),
+        };
         self.append(Body::Recovered(Recovered::Log(log)));
     }
 
@@ -51,7 +56,7 @@ impl World {
 /// The acceptance of a request in a log that is then lost.
 fn lost(ask: &Ask) -> Accepted {
     let Decision::Accepted(accepted) = World::vault().asked(ask) else { panic!("it is refused") };
-    *accepted
+    accepted.accepted
 }
 
 fn signatures_of(accepted: &Accepted) -> Body {

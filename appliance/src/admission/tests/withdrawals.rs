@@ -196,7 +196,7 @@ impl Game {
         let facts = ask.facts(command.request.transfer.clone());
         let index = self.world.state.size;
         if let Decision::Accepted(accepted) = self.world.decide_on(&command, &facts) {
-            assert_eq!(accepted.change.len(), 1, "the key's own address is change, and nothing else is");
+            assert_eq!(accepted.accepted.change.len(), 1, "the key's own address is change, and nothing else is");
             self.accepted.push((index, ask));
         }
     }
@@ -289,7 +289,7 @@ fn decided(world: &mut World, ask: &Ask) -> String {
         Decision::Refused(refusal) => {
             format!("{} {}", refusal.code().name(), refusal.problem.rule.as_deref().unwrap_or("-"))
         }
-        decision @ (Decision::Accepted(_) | Decision::Bound(_)) => code(&decision).to_owned(),
+        decision @ (Decision::Accepted(_) | Decision::Pending(..) | Decision::Bound(_)) => code(&decision).to_owned(),
     }
 }
 
@@ -333,7 +333,7 @@ fn what_comes_back_from_scripts_of_others_is_a_payment() {
         facts.transaction.as_mut().unwrap().change_to = change_to;
         let Decision::Accepted(accepted) = world.decide_on(&command, &facts) else { panic!("refused") };
         // The key's own address gets 1,000 in both; where it is no change, the limits count it.
-        assert_eq!((accepted.change.len(), accepted.payments.len()), (changes, 2 - changes));
+        assert_eq!((accepted.accepted.change.len(), accepted.accepted.payments.len()), (changes, 2 - changes));
     }
 }
 

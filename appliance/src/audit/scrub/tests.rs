@@ -44,9 +44,10 @@ fn begin(directory: &Path) {
         log_key_label: "chancery-log".parse().unwrap(),
         token: "t".to_owned(),
         profile: "development".to_owned(),
+        ceremony: None,
     };
     let (sha256, document) = (sha256_hex(POLICY.as_bytes()), POLICY.to_owned());
-    create(directory, FirstEntries { genesis, policy: PolicyEntry { version: 1, sha256, document }, keys: Vec::new() })
+    create(directory, FirstEntries { genesis, policy: PolicyEntry::unsigned(1, sha256, document), keys: Vec::new() })
         .unwrap();
 }
 
@@ -187,7 +188,7 @@ fn a_snapshot_that_was_changed_is_found() {
         scene.store(|store| {
             let (mut state, bytes) = State::from_snapshot(&store.snapshot().unwrap().unwrap()).unwrap();
             match part {
-                "frozen" => state.frozen = [Scope::All].into(),
+                "frozen" => state.frozen = [(Scope::All, 0)].into(),
                 "open" => state.open = [(7, Unfinished { key: "k".parse().unwrap(), signatures: 1 })].into(),
                 _ => state.usage = Usage::new(state.policy.as_ref().unwrap()),
             }

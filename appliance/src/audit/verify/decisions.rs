@@ -1,11 +1,11 @@
 //! Every decision again: the policy then in force must accept the request, on facts that its evidence still comes to.
 
-use appliance_wire::{Accepted, Entry, Evidence};
+use appliance_wire::{Accepted, Entry, Evidence, Lapsed, Pending};
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::Auditor;
 use crate::{
-    admission::{self, Application, Decision},
+    admission::{self, Application, Approval, Decision},
     audit::writer::command_of,
     clock::Moment,
     command::SignCommand,
@@ -17,17 +17,70 @@ impl Auditor {
         let command = command_of(accepted).map_err(|refusal| refusal.problem.detail)?;
         self.read_evidence_again(accepted, &command)?;
         let facts = Facts::of(accepted);
-        let application = Application { watcher: &accepted.watcher, command: &command, facts: &facts };
-        let time = entry.time.parse().map_err(|_| "its time is no RFC 3339".to_owned())?;
-        let moment = Moment { time, elapsed: entry.elapsed, wall_trusted: true };
+        let officers = self.officers_who_agreed(accepted)?;
+        let approval = accepted.approval.as_ref().map(|approval| Approval {
+            pending: approval.pending,
+            since: self.state.pending.get(&approval.pending).map(|waiting| waiting.since),
+            officers: &officers,
+        });
+        let application = Application { watcher: &accepted.watcher, command: &command, facts: &facts, approval };
+        let moment = moment(entry)?;
         let decision = admission::decide(&self.state, &self.past, &application, moment);
         self.decisions += 1;
         match decision.map_err(|error| error.to_string())? {
-            Decision::Accepted(again) if *again == *accepted => Ok(()),
+            Decision::Accepted(again) if again.accepted == *accepted => Ok(()),
             Decision::Accepted(_) => Err("decided again, it comes to other facts or rules".to_owned()),
+            Decision::Pending(_, wants) => {
+                let because = wants.wanted.first().map_or("a rule", |wanted| wanted.because.as_str());
+                Err(format!("decided again, it takes officers who did not agree ({because})"))
+            }
             Decision::Bound(binding) => Err(format!("its id was bound before, by entry {}", binding.accepted)),
             Decision::Refused(refusal) => Err(format!("decided again, it is refused: {}", refusal.problem.detail)),
         }
+    }
+
+    /// What waits was allowed but for the officers' agreement.
+    pub(super) fn decide_waiting_again(&mut self, entry: &Entry, pending: &Pending) -> Result<(), String> {
+        let accepted = &*pending.request;
+        let command = command_of(accepted).map_err(|refusal| refusal.problem.detail)?;
+        self.read_evidence_again(accepted, &command)?;
+        let facts = Facts::of(accepted);
+        let application = Application { watcher: &accepted.watcher, command: &command, facts: &facts, approval: None };
+        let decision = admission::decide(&self.state, &self.past, &application, moment(entry)?);
+        self.decisions += 1;
+        match decision.map_err(|error| error.to_string())? {
+            Decision::Pending(again, wants) if again.accepted == *accepted && wants.wanted == pending.wanted => Ok(()),
+            Decision::Pending(..) => {
+                Err("decided again, it asks for other officers, or comes to other facts".to_owned())
+            }
+            Decision::Accepted(_) => Err("decided again, it takes no officers".to_owned()),
+            Decision::Bound(binding) => Err(format!("its id was bound before, by entry {}", binding.accepted)),
+            Decision::Refused(refusal) => Err(format!("decided again, it is refused: {}", refusal.problem.detail)),
+        }
+    }
+
+    /// The officers an acceptance names, who must be those who agreed.
+    fn officers_who_agreed(&self, accepted: &Accepted) -> Result<Vec<String>, String> {
+        let Some(approval) = &accepted.approval else { return Ok(Vec::new()) };
+        let waiting = self.state.pending.get(&approval.pending);
+        let waiting = waiting.ok_or_else(|| format!("entry {} is nothing that waits", approval.pending))?;
+        let policy = self.state.policy.as_deref().ok_or("no policy is in force")?;
+        let officers = waiting.officers(policy);
+        let same = officers == approval.officers
+            && (&waiting.watcher, &waiting.request_id) == (&accepted.watcher, &accepted.request_id);
+        same.then_some(officers).ok_or_else(|| "it names other officers than agreed, or another request".to_owned())
+    }
+
+    /// What waited ends: its time over, or decided again and refused.
+    pub(super) fn check_end(&self, entry: &Entry, lapsed: &Lapsed) -> Result<(), String> {
+        let Some(waiting) = self.state.pending.get(&lapsed.accepted) else { return Ok(()) };
+        if (&waiting.watcher, &waiting.request_id) != (&lapsed.watcher, &lapsed.request_id) {
+            return Err(format!("it ends another request than entry {} made wait", lapsed.accepted));
+        }
+        if lapsed.expired && moment(entry)?.time < waiting.expires_at {
+            return Err("it says that time was over, and there was some".to_owned());
+        }
+        Ok(())
     }
 
     /// The evidence of a `verified` request must still be what it was, and come to the facts decided on.
@@ -55,4 +108,10 @@ impl Auditor {
         self.evidence_read += 1;
         Ok(())
     }
+}
+
+/// Wall time was trusted where it decided anything.
+pub(super) fn moment(entry: &Entry) -> Result<Moment, String> {
+    let time = entry.time.parse().map_err(|_| "its time is no RFC 3339".to_owned())?;
+    Ok(Moment { time, elapsed: entry.elapsed, wall_trusted: true })
 }

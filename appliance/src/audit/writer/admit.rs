@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::{Draft, Writer, unanchored::Room};
 use crate::{
-    admission::{self, Application, Decision},
+    admission::{self, Allowed, Application, Approval, Decision, Wants},
     audit::{
         intent::Intent,
         job::{Job, Reply},
@@ -24,7 +24,9 @@ use crate::{
 /// What came of a request that was not refused.
 enum Decided {
     /// It may be recorded.
-    Accepted(Box<Accepted>),
+    Accepted(Box<Allowed>),
+    /// It may be recorded as waiting.
+    Pending(Box<Allowed>, Wants),
     /// Its id was bound before.
     Bound(Admission),
 }
@@ -33,18 +35,22 @@ impl Writer {
     /// Decides a request. What must not be accepted before the token's anchor is written is kept until then.
     pub(super) fn admit(&mut self, draft: &mut Draft, job: Job) {
         let Job::Admit { watcher, command, facts, down, reply } = job else { return };
-        let accepted = match self.decide(draft, &watcher, &command, &facts, down.as_ref()) {
-            Ok(Decided::Accepted(accepted)) => accepted,
+        let allowed = match self.decide(draft, &watcher, &command, &facts, down.as_ref()) {
+            Ok(Decided::Accepted(allowed)) => allowed,
+            Ok(Decided::Pending(allowed, wants)) => {
+                let result = self.wait(draft, *allowed, wants, &facts);
+                return self.settle_admission(draft, reply, result);
+            }
             Ok(Decided::Bound(admission)) => return self.settle_admission(draft, reply, Ok(admission)),
             Err(refusal) => return self.settle_admission(draft, reply, Err(refusal)),
         };
-        let (charges, room) = match self.room(&accepted) {
+        let (charges, room) = match self.room(&allowed.accepted) {
             Ok(found) => found,
             Err(refusal) => return self.settle_admission(draft, reply, Err(refusal)),
         };
         let result = match (room, self.unanchored.down()) {
             (Room::Enough, _) | (Room::OnlyThis, None) => {
-                let granted = self.accept(draft, *accepted, command.inputs, &facts);
+                let granted = self.accept(draft, *allowed, command.inputs, &facts);
                 if let Ok(Admission::Granted(intent)) = &granted {
                     self.unanchored.accept(intent.index, charges, room);
                 }
@@ -67,7 +73,7 @@ impl Writer {
         down: Option<&Refusal>,
     ) -> Result<Decided, Refusal> {
         self.writable()?;
-        let application = Application { watcher, command, facts };
+        let application = Application { watcher, command, facts, approval: None };
         let decision = admission::decide(&self.state, &draft.over(&self.log), &application, draft.moment);
         match decision.map_err(Refusal::log_unavailable)? {
             Decision::Refused(refusal) => {
@@ -77,15 +83,16 @@ impl Writer {
                 Err(self.denied(draft, watcher, denied, refusal))
             }
             Decision::Bound(binding) => self.again(draft, &binding, down).map(Decided::Bound),
-            Decision::Accepted(accepted) => match down {
+            Decision::Accepted(allowed) => match down {
                 Some(refusal) => Err(refusal.clone().of_request(command.request_id.as_str())),
-                None => Ok(Decided::Accepted(accepted)),
+                None => Ok(Decided::Accepted(allowed)),
             },
+            Decision::Pending(allowed, wants) => Ok(Decided::Pending(allowed, wants)),
         }
     }
 
     /// What an acceptance counts for, and whether it may be made before the token's anchor is written.
-    fn room(&self, accepted: &Accepted) -> Result<(Vec<Charge>, Room), Refusal> {
+    pub(super) fn room(&self, accepted: &Accepted) -> Result<(Vec<Charge>, Room), Refusal> {
         let policy = self.state.policy.as_ref().ok_or_else(|| Refusal::log_unavailable("it has no policy"))?;
         let charges = charges_of(policy, accepted).map_err(Refusal::log_unavailable)?;
         let room = self.unanchored.room(&charges, policy);
@@ -106,21 +113,33 @@ impl Writer {
     fn accept(
         &mut self,
         draft: &mut Draft,
-        accepted: Accepted,
+        allowed: Allowed,
         inputs: Vec<ToSign>,
         facts: &Facts,
     ) -> Result<Admission, Refusal> {
+        self.withdraw_replaced(draft, &allowed)?;
+        self.keep_evidence(draft, &allowed.accepted, facts)?;
+        let entry = self.push(draft, Body::Accepted(allowed.accepted))?;
+        let Body::Accepted(accepted) = entry.body else {
+            return Err(Refusal::log_unavailable("an acceptance was lost"));
+        };
+        Ok(Admission::Granted(self.intent(entry.index, accepted, inputs)))
+    }
+
+    /// What the entry names must be durable before it.
+    pub(super) fn keep_evidence(
+        &mut self,
+        draft: &mut Draft,
+        accepted: &Accepted,
+        facts: &Facts,
+    ) -> Result<(), Refusal> {
         if let (Some(transaction), Some(evidence)) = (&accepted.transaction, &facts.evidence) {
             // Many of them fit in one batch, and must fit on the disk together.
             let bytes: usize = draft.evidence.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() + evidence.len();
             self.journal.room(bytes as u64).map_err(Refusal::log_unavailable)?;
             draft.evidence.push((transaction.evidence_sha256.clone(), Arc::clone(evidence)));
         }
-        let entry = self.push(draft, Body::Accepted(accepted))?;
-        let Body::Accepted(accepted) = entry.body else {
-            return Err(Refusal::log_unavailable("an acceptance was lost"));
-        };
-        Ok(Admission::Granted(self.intent(entry.index, accepted, inputs)))
+        Ok(())
     }
 
     /// A repeat: the stored outcome, the attempt under way, or another attempt where grant, rules, freeze and expiry
@@ -141,7 +160,8 @@ impl Writer {
         }
         let command = command_of(&accepted)?;
         let facts = Facts::of(&accepted);
-        let application = Application { watcher: &accepted.watcher, command: &command, facts: &facts };
+        let approval = accepted.approval.as_ref().map(Approval::given);
+        let application = Application { watcher: &accepted.watcher, command: &command, facts: &facts, approval };
         let again = admission::still_allowed(&self.state, &draft.over(&self.log), &application, draft.moment);
         if let Err(refusal) = again.map_err(Refusal::log_unavailable)? {
             let lapsed = Lapsed {
@@ -149,6 +169,7 @@ impl Writer {
                 request_id: accepted.request_id,
                 accepted: binding.accepted,
                 reason: refusal.problem.detail.clone(),
+                expired: false,
             };
             self.push(draft, Body::Lapsed(lapsed))?;
             return Err(refusal);

@@ -2,46 +2,162 @@
 
 use std::sync::{Arc, PoisonError};
 
-use appliance_wire::{Body, KeyEntry, PolicyEntry, ProblemCode};
+use appliance_wire::{Body, KeyEntry, OfficerSignature, PolicyEntry, PolicyStanding, ProblemCode};
 
 use super::{Draft, Writer};
 use crate::{
     audit::job::Reply,
-    policy::{Policy, PolicyKey},
+    clock::Moment,
+    officers::{ActRequest, agreement, renewal},
+    policy::{Policy, PolicyKey, loosenings},
     refusal::Refusal,
     state::{State, address_of},
 };
 
+/// A policy on its way in.
+#[derive(Clone, Debug)]
+pub struct Install {
+    /// How it comes.
+    pub request: Incoming,
+    /// Keys it brings in.
+    pub keys: Vec<KeyEntry>,
+}
+
+/// How a policy comes.
+#[derive(Clone, Debug)]
+pub enum Incoming {
+    /// Signed by officers, or by the key of the custodians' shares.
+    Signed(ActRequest, Vec<String>),
+    /// It has waited until it was due.
+    Due,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Installed {
+    /// In force, or until when it waits.
+    pub standing: PolicyStanding,
+    /// What it loosens.
+    pub loosens: Vec<String>,
+}
+
 impl Writer {
-    pub(super) fn install(&mut self, policy: PolicyEntry, keys: Vec<KeyEntry>, reply: Reply<()>) {
-        let result = self.try_install(policy, keys);
+    pub(super) fn install(&mut self, install: Install, reply: Reply<Installed>) {
+        let asked = if let Incoming::Signed(request, _) = &install.request { Some(request.clone()) } else { None };
+        let result = self.try_install(install).map_err(|refusal| {
+            let Some(request) = asked.filter(|_| refusal.code() == ProblemCode::Denied) else { return refusal };
+            let mut draft = Draft::new(self.moment(), self.state.size);
+            let refusal = self.act_denied(&mut draft, &request, refusal);
+            self.commit(draft);
+            refusal
+        });
         let _ = reply.send(result);
     }
 
-    fn try_install(&mut self, policy: PolicyEntry, keys: Vec<KeyEntry>) -> Result<(), Refusal> {
+    fn try_install(&mut self, Install { request, keys }: Install) -> Result<Installed, Refusal> {
         self.unanchored.has_begun()?;
-        let parsed = Policy::parse(&policy.document).map_err(|mistakes| malformed(mistakes.to_string()))?;
+        let moment = self.moment();
+        let (parsed, entry) = self.policy_entry(request, moment)?;
         self.may_follow(&parsed)?;
+        let installed = Installed { standing: entry.standing, loosens: entry.loosens.clone() };
+        if !entry.standing.is_in_force() {
+            self.commit_alone(moment, vec![Body::Policy(entry)])?;
+            return Ok(installed);
+        }
         let mut counted = State { policy: Some(Arc::new(parsed)), ..self.state.clone() };
         let unfit = |error| malformed(format!("what the log holds cannot be counted under it: {error}"));
         counted.recount(&*self.log).map_err(unfit)?;
-        let mut draft = Draft::new(self.moment(), self.state.size);
-        self.push(&mut draft, Body::Policy(policy))?;
-        for key in keys {
-            self.push(&mut draft, Body::Key(key))?;
+        self.commit_alone(moment, [Body::Policy(entry)].into_iter().chain(keys.into_iter().map(Body::Key)).collect())?;
+        self.state.counted(counted.usage);
+        self.unanchored.must_reach(self.state.size);
+        if let Some(policy) = &self.state.policy {
+            *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(policy);
+        }
+        Ok(installed)
+    }
+
+    /// The entry of a policy: in force where it only tightens, where it has waited, or where there are no officers.
+    fn policy_entry(&self, request: Incoming, moment: Moment) -> Result<(Policy, PolicyEntry), Refusal> {
+        let (request, signatures) = match request {
+            Incoming::Due => return self.due_policy(moment.elapsed),
+            Incoming::Signed(request, signatures) => (request, signatures),
+        };
+        let (ActRequest::InstallPolicy { document } | ActRequest::RenewOfficers { document }) = &request else {
+            return Err(Refusal::new(ProblemCode::Internal, "this is no policy"));
+        };
+        let parsed = Policy::parse(document).map_err(|mistakes| malformed(mistakes.to_string()))?;
+        let in_force = self.state.policy.as_deref().ok_or_else(|| malformed("no policy is in force".to_owned()))?;
+        let loosens: Vec<String> =
+            loosenings(in_force, &parsed).iter().map(|loosening| loosening.what.clone()).collect();
+        let mut entry = PolicyEntry {
+            version: parsed.version,
+            sha256: parsed.sha256.clone(),
+            document: document.clone(),
+            standing: PolicyStanding::InForce,
+            loosens,
+            signatures: Vec::new(),
+        };
+        let Some(quorum) = &in_force.quorum else { return Ok((parsed, entry)) };
+        entry.signatures = self.signed_by(&request, &signatures, !entry.loosens.is_empty(), moment)?;
+        if !entry.loosens.is_empty() || matches!(request, ActRequest::RenewOfficers { .. }) {
+            if let Some(waiting) = &self.state.waiting_policy {
+                let version = waiting.policy.version;
+                return Err(malformed(format!(
+                    "policy version {version} waits already: veto it first, or let it come"
+                )));
+            }
+            entry.standing = PolicyStanding::WaitsUntil(moment.elapsed.saturating_add(quorum.loosen_delay_ms));
+        }
+        Ok((parsed, entry))
+    }
+
+    fn due_policy(&self, now: u64) -> Result<(Policy, PolicyEntry), Refusal> {
+        let due = self.state.waiting_policy.as_ref().filter(|waiting| now >= waiting.until);
+        let waiting = due.ok_or_else(|| malformed("no policy is due".to_owned()))?;
+        let policy = (*waiting.policy).clone();
+        let entry = PolicyEntry {
+            version: policy.version,
+            sha256: policy.sha256.clone(),
+            document: policy.document.clone(),
+            standing: PolicyStanding::InForce,
+            loosens: waiting.loosens.clone(),
+            signatures: Vec::new(),
+        };
+        Ok((policy, entry))
+    }
+
+    fn signed_by(
+        &self,
+        request: &ActRequest,
+        signatures: &[String],
+        loosens: bool,
+        moment: Moment,
+    ) -> Result<Vec<OfficerSignature>, Refusal> {
+        let policy = self.state.policy.as_deref().ok_or_else(|| malformed("no policy is in force".to_owned()))?;
+        let Some(quorum) = &policy.quorum else { return Ok(Vec::new()) };
+        let act = request.act(&self.state, &*self.log)?;
+        let origin = self.state.origin().map_err(Refusal::log_unavailable)?;
+        if matches!(request, ActRequest::RenewOfficers { .. }) {
+            let ceremony = self.state.genesis.as_ref().and_then(|genesis| genesis.ceremony.as_ref());
+            let key = ceremony.and_then(|ceremony| ceremony.renewal_key.as_deref());
+            return Ok(vec![renewal(key, &origin, &act, signatures, moment)?]);
+        }
+        let agreement = agreement(policy, &origin, &act, signatures, moment)?;
+        Ok(agreement.at_least(request.quorum(quorum, loosens), &act)?.into_signatures())
+    }
+
+    /// Makes entries durable as a batch of their own.
+    fn commit_alone(&mut self, moment: Moment, bodies: Vec<Body>) -> Result<(), Refusal> {
+        let mut draft = Draft::new(moment, self.state.size);
+        for body in bodies {
+            self.push(&mut draft, body)?;
         }
         let (outcome, committed) = std::sync::mpsc::sync_channel(1);
         draft.waiters.push(Box::new(move |durable| {
             let _ = outcome.send(durable);
         }));
         self.commit(draft);
-        committed.recv().unwrap_or_else(|_| Err(Refusal::log_unavailable("the commit was lost")))?;
-        self.state.counted(counted.usage);
-        self.unanchored.must_reach(self.state.size);
-        if let Some(policy) = &self.state.policy {
-            *self.policy.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(policy);
-        }
-        Ok(())
+        committed.recv().unwrap_or_else(|_| Err(Refusal::log_unavailable("the commit was lost")))
     }
 
     /// Versions only increase; an asset keeps its name and decimals, or amounts of before would mean something else.
@@ -50,6 +166,9 @@ impl Writer {
         if next.version <= current.version {
             let detail = format!("version {} does not come after {}: raise `version`", next.version, current.version);
             return Err(malformed(detail));
+        }
+        if !current.officers.is_empty() && next.officers.is_empty() {
+            return Err(malformed("a policy with officers is followed by one with officers".to_owned()));
         }
         for asset in &current.assets {
             let same = next.assets.iter().find(|other| other.chain == asset.chain && other.contract == asset.contract);

@@ -1,6 +1,6 @@
 //! Outcomes and freezes at the writer.
 
-use appliance_wire::{Body, Failed, Frozen, ItemSignature, Scope, Signed, Unfrozen, sha256_hex};
+use appliance_wire::{Body, Failed, Frozen, ItemSignature, Scope, Signed, sha256_hex};
 use bytes::Bytes;
 use hsm_types::ToSign;
 
@@ -69,20 +69,10 @@ impl Writer {
     }
 
     pub(super) fn freeze(&mut self, draft: &mut Draft, what: Scope, by: String, reason: String, reply: Reply<()>) {
-        let result = if self.state.frozen.contains(&what) {
+        let result = if self.state.frozen.contains_key(&what) {
             Ok(())
         } else {
             self.push(draft, Body::Frozen(Frozen { what, by, reason })).map(|_| ())
-        };
-        settle(draft, reply, result);
-    }
-
-    pub(super) fn unfreeze(&mut self, draft: &mut Draft, what: Scope, by: String, reason: String, reply: Reply<()>) {
-        let result = if self.state.frozen.contains(&what) {
-            let unfrozen = Body::Unfrozen(Unfrozen { what, by, reason });
-            self.unanchored.has_begun().and_then(|()| self.push(draft, unfrozen).map(|_| ()))
-        } else {
-            Ok(())
         };
         settle(draft, reply, result);
     }

@@ -3,17 +3,19 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use appliance_wire::Receipt;
 use clap::Args;
-use serde_json::{Deserializer, Value};
+use serde_json::{Deserializer, Value, json};
 
 use super::{
     super::{
         Failure,
+        acts::{Officers, print_text},
         output::{print, print_json},
-        recovery::{failure, run_to_end},
+        recovery::{consent, failure, run_to_end},
     },
     bar,
 };
@@ -33,6 +35,8 @@ pub(in crate::cli) struct Recover {
     /// Why, for the audit log.
     #[arg(long, default_value = "the log was lost")]
     reason: String,
+    #[command(flatten)]
+    officers: Officers,
 }
 
 pub(super) fn run(config: &Path, arguments: &Recover, as_json: bool) -> Result<(), Failure> {
@@ -42,10 +46,16 @@ pub(super) fn run(config: &Path, arguments: &Recover, as_json: bool) -> Result<(
     let log = if copy.is_dir() { copy.join("log.jsonl") } else { copy.clone() };
     let bar = bar(fs::metadata(log).map_or(0, |file| file.len()));
     let shown = bar.clone();
-    let from = FromCopy { copy, receipts, reason: arguments.reason.clone() };
+    let consent = Arc::new(consent(&config, &arguments.officers)?);
+    let from = FromCopy { copy, receipts, reason: arguments.reason.clone(), consent: Arc::clone(&consent) };
     let recovered = run_to_end(recover(config, from, move |position| shown.set_position(position)));
     bar.finish_and_clear();
-    let report = recovered?.map_err(|error| failure(&error))?;
+    let recovered = recovered?;
+    if let Some(text) = consent.to_sign() {
+        print_text(&json!(text), as_json);
+        return Ok(());
+    }
+    let report = recovered.map_err(|error| failure(&error))?;
     if as_json {
         print_json(&report);
         return Ok(());
@@ -92,8 +102,6 @@ fn collect(value: Value, receipts: &mut Vec<Receipt>) -> Result<(), serde_json::
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]

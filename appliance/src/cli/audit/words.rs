@@ -3,12 +3,14 @@
 use std::fmt::Display;
 
 use appliance_wire::{
-    Accepted, Body, Boot, Denied, DeviceLogRecord, Failed, ItemSignature, LogToken, Recovered, RecoveredRequest,
-    Signed, TokenEntry, TokenEvent,
+    Accepted, Body, Boot, Denied, DeviceLogRecord, Failed, ItemSignature, KeyEntry, LogToken, Recovered,
+    RecoveredRequest, Signed, TokenEntry, TokenEvent,
 };
 use hsm_drivers::DeviceLogEntry;
 
 use super::device_keys::DeviceKeys;
+
+mod officers;
 
 const MOST_LISTED: usize = 3;
 
@@ -20,7 +22,8 @@ pub(super) fn words(body: &Body, devices: &DeviceKeys) -> String {
             format!("the log {origin} begins, profile {}, log key in token {token}", genesis.profile)
         }
         Body::Boot(boot) => boot_in_words(boot),
-        Body::Policy(policy) => format!("policy version {} installed, sha256 {}", policy.version, policy.sha256),
+        Body::Policy(policy) => officers::policy(policy),
+        Body::Key(KeyEntry { name, change: Some(change), .. }) => officers::key_change(name, change),
         Body::Key(key) => format!(
             "{}: {} key in token {}, {}{}{}, public key {}",
             key.name,
@@ -44,6 +47,16 @@ pub(super) fn words(body: &Body, devices: &DeviceKeys) -> String {
         Body::Lapsed(lapsed) => {
             format!("{} {}: may no longer be signed: {}", lapsed.watcher, lapsed.request_id, lapsed.reason)
         }
+        Body::Pending(pending) => officers::pending(pending),
+        Body::Approved(approved) => {
+            format!("{} {}: approved by {}", approved.watcher, approved.request_id, approved.signature.officer)
+        }
+        Body::Rejected(rejected) => {
+            format!("{} {}: rejected by {}", rejected.watcher, rejected.request_id, rejected.signature.officer)
+        }
+        Body::Withdrawn(withdrawn) => officers::withdrawn(withdrawn),
+        Body::Released(released) => officers::released(released),
+        Body::Clock(clock) => officers::clock(clock),
         Body::Denied(denied) => denied_in_words(denied),
         Body::Token(token) => token_in_words(token, devices),
         Body::Frozen(frozen) => format!("{} frozen by {}: {}", frozen.what, frozen.by, frozen.reason),
@@ -69,6 +82,7 @@ fn boot_in_words(boot: &Boot) -> String {
     format!("the appliance started, tokens: {tokens}{}", cut.unwrap_or_default())
 }
 
+/// What was asked for, who pays whom.
 fn accepted_in_words(accepted: &Accepted) -> String {
     let Accepted { watcher, request_id, key, items, payments, .. } = accepted;
     let variant = accepted.variant.as_ref().map(|variant| format!(" in place of {}", variant.replaces));
@@ -120,7 +134,7 @@ fn token_in_words(entry: &TokenEntry, devices: &DeviceKeys) -> String {
     let device_log = match event {
         TokenEvent::DeviceLog(device_log) => device_log,
         TokenEvent::HoldsLog(home) => {
-            let LogToken { log_key, by, reason } = home;
+            let LogToken { log_key, by, reason, .. } = home;
             return format!(
                 "{token} (serial {serial}) holds the log from here on, by {by}: {reason}; log key {log_key}"
             );

@@ -33,7 +33,7 @@ proptest! {
         let mut now = 0;
         for (wait, amount) in attempts {
             now += wait;
-            if usage.check(&charge(amount), now).is_ok() {
+            if usage.spent(&charge(amount), now).next().is_none() {
                 usage.charge(&charge(amount), now);
                 accepted.push((now, amount));
             }
@@ -46,17 +46,17 @@ proptest! {
     fn what_was_accepted_is_free_again_after_the_window(window_ms in 1_000_u64..10_000_000, at in 0_u64..1_000_000) {
         let mut usage = usage(window_ms, 10);
         usage.charge(&charge(10), at);
-        let spent = usage.check(&charge(1), at).unwrap_err();
+        let spent = usage.spent(&charge(1), at).next().unwrap();
         let frees_at = spent.frees_at.unwrap();
-        prop_assert!(usage.check(&charge(10), frees_at).is_ok());
-        prop_assert!(usage.check(&charge(1), frees_at - 1).is_err());
+        prop_assert!(usage.spent(&charge(10), frees_at).next().is_none());
+        prop_assert!(usage.spent(&charge(1), frees_at - 1).next().is_some());
         prop_assert!(frees_at > at + window_ms && frees_at <= at + window_ms + window_ms / 256 + 1);
     }
 }
 
 #[test]
 fn more_than_the_limit_can_never_fit() {
-    let spent = usage(1_000, 10).check(&charge(11), 0).unwrap_err();
+    let spent = usage(1_000, 10).spent(&charge(11), 0).next().unwrap();
     assert_eq!(spent, Spent { limit: 0, remaining: Amount::from_units(10), frees_at: None });
 }
 
@@ -69,9 +69,9 @@ fn what_counts_everywhere_counts_in_scopes_never_seen_and_leaves_with_its_window
     for (scope, used) in [("", 60), ("never seen", 10)] {
         assert_eq!(usage.used(0, scope, 700).0, Amount::from_units(used), "{scope}");
         let rest = vec![Charge { limit: 0, scope: scope.to_owned(), amount: Amount::from_units(101 - used) }];
-        let spent = usage.check(&rest, 700).unwrap_err();
+        let spent = usage.spent(&rest, 700).next().unwrap();
         assert_eq!(spent.remaining, Amount::from_units(100 - used), "{scope}");
-        assert!(usage.check(&rest, spent.frees_at.unwrap()).is_ok(), "{scope}");
+        assert!(usage.spent(&rest, spent.frees_at.unwrap()).next().is_none(), "{scope}");
     }
     assert_eq!(usage.used(0, "never seen", 1_604).0, Amount::ZERO);
 }
@@ -81,7 +81,7 @@ fn scopes_are_counted_apart() {
     let mut usage = usage(1_000, 10);
     usage.charge(&charge(10), 0);
     let other = vec![Charge { limit: 0, scope: "other".to_owned(), amount: Amount::from_units(10) }];
-    assert!(usage.check(&other, 0).is_ok());
+    assert!(usage.spent(&other, 0).next().is_none());
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn what_a_lifetime_limit_counted_is_never_free_again() {
     usage.charge(&charge(5), 1 << 57);
     for now in [1 << 57, 1 << 62, u64::MAX] {
         assert_eq!(usage.used(0, "", now), (Amount::from_units(9), None));
-        let spent = usage.check(&charge(2), now).unwrap_err();
+        let spent = usage.spent(&charge(2), now).next().unwrap();
         assert_eq!(spent, Spent { limit: 0, remaining: Amount::from_units(1), frees_at: None });
     }
     usage.charge(&charge(1), u64::MAX);
@@ -102,7 +102,7 @@ fn what_a_lifetime_limit_counted_is_never_free_again() {
 fn the_longest_window_and_the_last_moment_do_not_overflow() {
     let mut usage = usage(u64::MAX - 1, 10);
     usage.charge(&charge(10), u64::MAX - 1);
-    assert!(usage.check(&charge(1), u64::MAX - 1).is_err());
+    assert!(usage.spent(&charge(1), u64::MAX - 1).next().is_some());
     usage.restore(0, "other", u64::MAX, Amount::from_units(10));
     assert_eq!(usage.used(0, "other", 0).0, Amount::from_units(10));
 }
@@ -180,7 +180,7 @@ mod recount {
         state.recount(&log).unwrap();
 
         let (version, document) = limits(&["new", "old"]);
-        let body = Body::Policy(PolicyEntry { version, sha256: String::new(), document });
+        let body = Body::Policy(PolicyEntry::unsigned(version, String::new(), document));
         let time = "2026-01-01T00:00:00.000000Z".to_owned();
         state.apply(&Entry { index: 3, time, elapsed: 0, policy: 1, salt: "00".repeat(16), body }).unwrap();
         let mut restored = State::from_snapshot(&state.snapshot(7)).unwrap().0;

@@ -87,6 +87,7 @@ fn an_entry_is_read_whole_or_refused() {
         chain_code: chain_code.map(str::to_owned),
         backup: false,
         attestation: Vec::new(),
+        change: None,
     };
     let family = Family::of(&entry(PUBLIC_KEY, Some(CHAIN_CODE))).unwrap();
     assert_eq!(family.public_key(Some(17)), Ok(public_key(CHILD_17)));

@@ -84,6 +84,16 @@ pub(super) const CALLS: &[Call] = &[
         ..READ
     },
     Call {
+        method: "delete",
+        path: "/v1/signatures/{request_id}",
+        id: "deleteSignatures",
+        summary: "Takes a request back that waits for officers.",
+        parameters: &["request_id"],
+        body: None,
+        answers: STATES,
+        problems: &[ANY, &[UnknownRequest, RequestConflict]],
+    },
+    Call {
         method: "post",
         path: "/v1/signatures/{request_id}/explain",
         id: "explainSignatures",

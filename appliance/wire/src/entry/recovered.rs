@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Accepted, Body, Entry, Signed};
+use super::{Accepted, Body, Entry, OfficerSignature, Signed};
 use crate::RequestId;
 
 /// A part of a recovery.
@@ -22,6 +22,9 @@ pub struct RecoveredLog {
     pub by: String,
     /// Why.
     pub reason: String,
+    /// What the officers signed; none in profile `development` without officers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signatures: Vec<OfficerSignature>,
     /// What is known of the log that was lost.
     pub known: Vec<KnownLog>,
 }
@@ -82,6 +85,12 @@ impl RecoveredRequest {
 }
 
 impl Body {
+    /// What was asked for, where this accepts it, proves that it was accepted, or makes it wait.
+    #[must_use]
+    pub fn asked_for(&self) -> Option<&Accepted> {
+        if let Self::Pending(pending) = self { Some(&pending.request) } else { self.accepted() }
+    }
+
     /// The acceptance this is, or proves.
     #[must_use]
     pub fn accepted(&self) -> Option<&Accepted> {

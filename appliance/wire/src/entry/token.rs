@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use hsm_types::KeyLabel;
 use serde::{Deserialize, Serialize};
 
+use super::OfficerSignature;
+
 /// Something a token did.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct TokenEntry {
@@ -37,6 +39,9 @@ pub struct LogToken {
     pub by: String,
     /// Why.
     pub reason: String,
+    /// What the officers signed; none in profile `development` without officers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signatures: Vec<OfficerSignature>,
 }
 
 /// A part of a device's own log. It may forget this part only once this entry is durable.

@@ -4,8 +4,9 @@ use appliance_wire::{Addresses, Genesis, KeyEntry, LogKey, PolicyEntry};
 use hsm_types::Algorithm;
 
 use crate::{
-    audit::{self, Allocated, BootFacts, FirstEntries, LogCopy, Subject},
+    audit::{self, Allocated, BootFacts, FirstEntries, Incoming, Install, LogCopy, Subject},
     metrics::Metrics,
+    officers::ActRequest,
     policy::Policy,
     state::address_of,
     tokens::Family,
@@ -40,7 +41,7 @@ action = "sign"
 
 fn entry(document: &str) -> (Policy, PolicyEntry) {
     let policy = Policy::parse(document).unwrap_or_else(|mistakes| panic!("{mistakes}"));
-    let entry = PolicyEntry { version: policy.version, sha256: policy.sha256.clone(), document: document.to_owned() };
+    let entry = PolicyEntry::unsigned(policy.version, policy.sha256.clone(), document.to_owned());
     (policy, entry)
 }
 
@@ -59,6 +60,7 @@ async fn addresses_of_the_policy_before_are_not_recorded_under_the_next() {
         chain_code: Some("07".repeat(32)),
         backup: false,
         attestation: Vec::new(),
+        change: None,
     };
     let children = Family::of(&key).unwrap().children(0..2).unwrap();
     let address = |child: &hsm_types::ChildKey| address_of(&before, &before.keys[0], child.public_key());
@@ -75,6 +77,7 @@ async fn addresses_of_the_policy_before_are_not_recorded_under_the_next() {
         log_key_label: "chancery-log".parse().unwrap(),
         token: "t".to_owned(),
         profile: "development".to_owned(),
+        ceremony: None,
     };
     audit::create(&state, FirstEntries { genesis, policy, keys: vec![key] }).unwrap();
     let (anchored, unanchored_percent) = (false, None);
@@ -89,7 +92,8 @@ async fn addresses_of_the_policy_before_are_not_recorded_under_the_next() {
 
     // The form may change as long as there are no children.
     let (_, next) = entry(&POLICY.replace("version = 1", "version = 2").replace("p2wpkh", "p2pkh"));
-    log.install(next, Vec::new()).await.unwrap();
+    let request = Incoming::Signed(ActRequest::InstallPolicy { document: next.document }, Vec::new());
+    log.install(Install { request, keys: Vec::new() }).await.unwrap();
     assert_eq!(log.allocate(allocation, 1).await, Ok(Allocated::Overtaken(0)));
     log.stop().await;
     let subject = Subject { log: LogCopy::State(&state), log_key: None, since: None, progress: &|_| {} };

@@ -85,7 +85,7 @@ fn take(policy: &Policy, usage: &mut Usage, rule: &Rule, key: &str, to: Option<&
         let (mut low, mut high) = (0, most + 1);
         let fits = |usage: &Usage, paid| {
             let charges = charges_of(policy, &accepted(key, to, paid, fee)).unwrap();
-            usage.check(&charges, now).is_ok()
+            usage.spent(&charges, now).next().is_none()
         };
         if !fits(usage, 0) {
             continue;

@@ -1,0 +1,158 @@
+//! Acts of officers again: who signed, under the policy then in force, for the text the log then came to.
+
+use appliance_wire::{
+    Body, Entry, KeyEnd, OfficerSignature, PolicyEntry, PolicyStanding, Recovered, TokenEvent, tree::Hash,
+};
+
+use super::{Auditor, decisions::moment};
+use crate::{
+    officers::{Act, ActRequest, agreement, renewal},
+    policy::loosenings,
+    refusal::Refusal,
+};
+
+/// Who signs a policy that comes by the custodians' shares.
+const CUSTODIANS: &str = "custodians";
+
+impl Auditor {
+    /// `before` is the root of all entries before this one.
+    pub(super) fn check_officers(&self, entry: &Entry, before: Hash) -> Result<(), String> {
+        let (request, signatures) = match &entry.body {
+            Body::Policy(policy) => return self.check_policy(entry, policy),
+            Body::Approved(approved) => {
+                (ActRequest::Approve { pending: approved.pending }, std::slice::from_ref(&approved.signature))
+            }
+            Body::Rejected(rejected) => {
+                (ActRequest::Reject { pending: rejected.pending }, std::slice::from_ref(&rejected.signature))
+            }
+            Body::Unfrozen(unfrozen) => {
+                let (what, reason) = (unfrozen.what.clone(), unfrozen.reason.clone());
+                (ActRequest::Unfreeze { what, reason }, &unfrozen.signatures[..])
+            }
+            Body::Clock(clock) => {
+                let time = clock.said.parse().map_err(|_| "what the officers said is no time".to_owned())?;
+                (ActRequest::Clock { time, credit_ms: clock.credited }, &clock.signatures[..])
+            }
+            Body::Released(released) => {
+                let (watcher, request_id) = (released.watcher.clone(), released.request_id.as_str().to_owned());
+                (ActRequest::Release { watcher, request_id }, &released.signatures[..])
+            }
+            Body::Key(key) => {
+                let Some(change) = &key.change else { return Ok(()) };
+                let request = match change.to {
+                    KeyEnd::PendingDestroy(_) => {
+                        ActRequest::DestroyKey { key: key.name.clone(), reason: change.reason.clone() }
+                    }
+                    KeyEnd::Kept => ActRequest::KeepKey { key: key.name.clone() },
+                    KeyEnd::Destroyed => return self.check_destroyed(entry, key.name.as_str()),
+                };
+                (request, &change.signatures[..])
+            }
+            Body::Token(token) => {
+                let TokenEvent::HoldsLog(home) = &token.event else { return Ok(()) };
+                let end = (entry.index, hex::encode(before));
+                let act = Act::replace_token(&token.token, &token.serial, &home.log_key, (end.0, &end.1), &home.reason);
+                return self.check_quorum(entry, &act, &home.signatures, |quorum| quorum.unfreeze);
+            }
+            Body::Recovered(Recovered::Log(log)) => {
+                let act = Act::recover(entry.index, &hex::encode(before), &log.reason);
+                return self.check_quorum(entry, &act, &log.signatures, |quorum| quorum.unfreeze);
+            }
+            Body::Genesis(_)
+            | Body::Boot(_)
+            | Body::Addresses(_)
+            | Body::Accepted(_)
+            | Body::Pending(_)
+            | Body::Withdrawn(_)
+            | Body::Signed(_)
+            | Body::Failed(_)
+            | Body::Lapsed(_)
+            | Body::Denied(_)
+            | Body::Frozen(_)
+            | Body::Recovered(Recovered::Request(_)) => return Ok(()),
+        };
+        let act = request.act(&self.state, &self.past).map_err(|refusal| refusal.problem.detail)?;
+        self.check_quorum(entry, &act, signatures, |quorum| request.quorum(quorum, false))
+    }
+
+    fn check_policy(&self, entry: &Entry, policy: &PolicyEntry) -> Result<(), String> {
+        let Some(in_force) = self.state.policy.as_deref() else { return Ok(()) };
+        let Some(quorum) = &in_force.quorum else { return Ok(()) };
+        if policy.standing == PolicyStanding::Vetoed {
+            let act = ActRequest::VetoPolicy { version: policy.version }.act(&self.state, &self.past);
+            let act = act.map_err(|refusal| refusal.problem.detail)?;
+            return self.check_quorum(entry, &act, &policy.signatures, |_| 1);
+        }
+        if let Some(waiting) = &self.state.waiting_policy
+            && policy.standing.is_in_force()
+            && policy.signatures.is_empty()
+        {
+            let is_due = waiting.policy.sha256 == policy.sha256 && entry.elapsed >= waiting.until;
+            return is_due.then_some(()).ok_or_else(|| "it came into force before it was due".to_owned());
+        }
+        let candidate = crate::policy::Policy::parse(&policy.document).map_err(|mistakes| mistakes.to_string())?;
+        let loosens: Vec<String> =
+            loosenings(in_force, &candidate).into_iter().map(|loosening| loosening.what).collect();
+        if loosens != policy.loosens {
+            return Err("it loosens something else than it says".to_owned());
+        }
+        let document = policy.document.clone();
+        let by_custodians = matches!(&policy.signatures[..], [one] if one.officer == CUSTODIANS);
+        if let PolicyStanding::WaitsUntil(until) = policy.standing {
+            if until < entry.elapsed.saturating_add(quorum.loosen_delay_ms) {
+                return Err("it waits for less than the delay".to_owned());
+            }
+        } else if by_custodians || !loosens.is_empty() {
+            return Err("it loosens, and came into force without a delay".to_owned());
+        }
+        if by_custodians {
+            return self.check_renewal(entry, document, &policy.signatures);
+        }
+        let request = ActRequest::InstallPolicy { document };
+        let act = request.act(&self.state, &self.past).map_err(|refusal| refusal.problem.detail)?;
+        self.check_quorum(entry, &act, &policy.signatures, |quorum| request.quorum(quorum, !loosens.is_empty()))
+    }
+
+    fn check_renewal(&self, entry: &Entry, document: String, given: &[OfficerSignature]) -> Result<(), String> {
+        let act = ActRequest::RenewOfficers { document }.act(&self.state, &self.past);
+        let act = act.map_err(|refusal| refusal.problem.detail)?;
+        let key = self.state.genesis.as_ref().and_then(|genesis| genesis.ceremony.as_ref());
+        let key = key.and_then(|ceremony| ceremony.renewal_key.as_deref());
+        let again = renewal(key, &self.state.origin()?, &act, &armoured(given), moment(entry)?);
+        same(again.map(|one| vec![one]), given)
+    }
+
+    fn check_destroyed(&self, entry: &Entry, key: &str) -> Result<(), String> {
+        let end = self.state.key_ends.iter().find(|(name, _)| name.as_str() == key);
+        match end {
+            Some((_, KeyEnd::PendingDestroy(from))) if entry.elapsed >= *from => Ok(()),
+            _ => Err(format!("key {key} was destroyed before its time")),
+        }
+    }
+
+    fn check_quorum(
+        &self,
+        entry: &Entry,
+        act: &Act,
+        given: &[OfficerSignature],
+        needed: impl FnOnce(&crate::policy::Quorum) -> u64,
+    ) -> Result<(), String> {
+        let Some(policy) = self.state.policy.as_deref() else { return Ok(()) };
+        let Some(quorum) = &policy.quorum else { return Ok(()) };
+        // Of a log that was carried to another key, the origin is that of the key before.
+        let origin = self.state.origin()?;
+        let again = agreement(policy, &origin, act, &armoured(given), moment(entry)?);
+        let again = again.and_then(|again| again.at_least(needed(quorum), act));
+        same(again.map(crate::officers::Agreement::into_signatures), given)
+    }
+}
+
+fn armoured(given: &[OfficerSignature]) -> Vec<String> {
+    given.iter().map(|one| one.signature.clone()).collect()
+}
+
+fn same(again: Result<Vec<OfficerSignature>, Refusal>, given: &[OfficerSignature]) -> Result<(), String> {
+    let again =
+        again.map_err(|refusal| format!("what officers signed for it does not hold: {}", refusal.problem.detail))?;
+    if again == given { Ok(()) } else { Err("it names other officers, keys or texts than were signed".to_owned()) }
+}

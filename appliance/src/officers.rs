@@ -1,0 +1,14 @@
+//! People who decide: what they sign, one short text an act, and whether enough of them did.
+//!
+//! An act is made of the log as it stands, so that its text serves once, here. Nothing in this module writes.
+
+mod act;
+mod agreement;
+mod offline;
+mod request;
+
+pub use act::{Act, Content};
+pub use agreement::{Agreement, agreement, renewal};
+pub use offline::{Consent, ToSign};
+pub use request::ActRequest;
+pub(crate) use request::lapsed;

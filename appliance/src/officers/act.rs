@@ -1,0 +1,108 @@
+//! The text of an act: what officers read and sign.
+
+use std::fmt::Write;
+
+use jiff::{Timestamp, Unit, tz::TimeZone};
+
+/// Something only officers may do, as the log has it at this moment.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Act {
+    /// The namespace of its signatures (OpenSSH, PROTOCOL.sshsig): a signature for one kind of act is none for another.
+    pub namespace: &'static str,
+    /// What it does, in one line.
+    pub title: String,
+    /// The facts it is about, in order.
+    pub facts: Vec<(&'static str, String)>,
+    /// Until when it may be handed in.
+    pub content: Content,
+}
+
+/// How long a text serves.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Content {
+    /// Until a moment the log knows.
+    Until(Timestamp),
+    /// So many whole days after the day on which the text was made, UTC.
+    Days(i64),
+}
+
+impl Act {
+    /// The text of this act for the log of this origin, made at `now`.
+    #[must_use]
+    pub fn text(&self, origin: &str, now: Timestamp) -> String {
+        let expires = match self.content {
+            Content::Until(moment) => Some(moment),
+            Content::Days(days) => midnight_after(now, days),
+        };
+        self.text_until(origin, expires.unwrap_or(now))
+    }
+
+    /// Every text of this act that has not expired at `now`: those of earlier days may still be signed and handed in.
+    #[must_use]
+    pub fn texts_in_time(&self, origin: &str, now: Timestamp) -> Vec<String> {
+        match self.content {
+            Content::Until(moment) if now < moment => vec![self.text_until(origin, moment)],
+            Content::Until(_) => Vec::new(),
+            Content::Days(days) => {
+                let ends = (0..=days).filter_map(|days| midnight_after(now, days));
+                ends.map(|end| self.text_until(origin, end)).collect()
+            }
+        }
+    }
+
+    fn text_until(&self, origin: &str, expires: Timestamp) -> String {
+        let mut text = format!("{}\n\n", self.title);
+        for (name, value) in [("origin", origin)]
+            .into_iter()
+            .chain(self.facts.iter().map(|(name, value)| (*name, value.as_str())))
+            .chain([("expires", expires.to_string().as_str())])
+        {
+            // What others wrote stays on its line.
+            let value: String = value.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+            let _ = writeln!(text, "{name}: {value}");
+        }
+        text
+    }
+}
+
+/// The midnight that ends the day `days` after the day of `now`, UTC.
+fn midnight_after(now: Timestamp, days: i64) -> Option<Timestamp> {
+    let today = now.to_zoned(TimeZone::UTC).start_of_day().ok()?;
+    let end = today.checked_add(jiff::Span::new().try_days(days + 1).ok()?).ok()?;
+    end.round(Unit::Second).ok().map(|end| end.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn act(content: Content) -> Act {
+        let facts = vec![("entry", "7".to_owned()), ("reason", "a\nexpires: never".to_owned())];
+        Act { namespace: "chancery-test", title: "try this".to_owned(), facts, content }
+    }
+
+    #[test]
+    fn a_text_says_what_where_and_until_when_and_what_others_wrote_stays_on_its_line() {
+        let now: Timestamp = "2026-11-21T16:00:00Z".parse().unwrap();
+        let text = act(Content::Days(1)).text("exchange.example/1", now);
+        assert_eq!(
+            text,
+            "try this\n\norigin: exchange.example/1\nentry: 7\nreason: a expires: never\n\
+             expires: 2026-11-23T00:00:00Z\n"
+        );
+    }
+
+    #[test]
+    fn a_text_of_yesterday_serves_until_it_expires() {
+        let made: Timestamp = "2026-11-21T23:59:59Z".parse().unwrap();
+        let text = act(Content::Days(1)).text("o", made);
+        for (now, serves) in
+            [("2026-11-22T00:00:01Z", true), ("2026-11-22T23:59:59Z", true), ("2026-11-23T00:00:00Z", false)]
+        {
+            let texts = act(Content::Days(1)).texts_in_time("o", now.parse().unwrap());
+            assert_eq!(texts.contains(&text), serves, "{now}");
+        }
+        let until: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        assert!(act(Content::Until(until)).texts_in_time("o", until).is_empty());
+    }
+}

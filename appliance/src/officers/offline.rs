@@ -1,0 +1,93 @@
+//! Consent to what changes a log while nothing serves: recovery, and another token.
+
+use std::sync::OnceLock;
+
+use appliance_wire::OfficerSignature;
+
+use super::{Act, Content, agreement};
+use crate::{clock::Moment, config::Profile, refusal::Refusal, state::State};
+
+/// How consent is given.
+#[derive(Debug)]
+pub struct Consent {
+    profile: Profile,
+    /// None where only the text is asked for.
+    signatures: Option<Vec<String>>,
+    to_sign: OnceLock<ToSign>,
+}
+
+/// What officers sign.
+#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
+pub struct ToSign {
+    /// The namespace: `ssh-keygen -Y sign -n NAMESPACE`.
+    pub namespace: &'static str,
+    /// The text, byte for byte.
+    pub text: String,
+    /// How many officers it takes.
+    pub quorum: u64,
+}
+
+impl Consent {
+    /// By these signatures, in their armour; where there are none to be had, only the text is made.
+    #[must_use]
+    pub fn new(profile: Profile, signatures: Option<Vec<String>>) -> Self {
+        Self { profile, signatures, to_sign: OnceLock::new() }
+    }
+
+    /// The text, where it was asked for and could be made.
+    #[must_use]
+    pub fn to_sign(&self) -> Option<&ToSign> {
+        self.to_sign.get()
+    }
+
+    /// What was signed for an act, by officers of the policy of `state`. Nobody but they can do without them: only a
+    /// policy without officers, in profile `development`, needs none.
+    ///
+    /// # Errors
+    /// They are not enough, or only the text is wanted.
+    pub fn to(&self, state: &State, act: &Act) -> Result<Vec<OfficerSignature>, String> {
+        let policy = state.policy.as_deref().ok_or("the log has no policy")?;
+        let Some(quorum) = policy.quorum else {
+            let free = self.profile == Profile::Development && self.signatures.is_some();
+            return if free { Ok(Vec::new()) } else { Err("the policy of this log has no officers".to_owned()) };
+        };
+        let (origin, now) = (state.origin()?, jiff::Timestamp::now());
+        let Some(signatures) = &self.signatures else {
+            let text = ToSign { namespace: act.namespace, text: act.text(&origin, now), quorum: quorum.unfreeze };
+            let _ = self.to_sign.set(text);
+            return Err("only the text was asked for".to_owned());
+        };
+        let moment = Moment { time: now, elapsed: state.elapsed, wall_trusted: true };
+        let agreed = agreement(policy, &origin, act, signatures, moment);
+        let agreed = agreed.and_then(|agreed| agreed.at_least(quorum.unfreeze, act));
+        agreed.map(super::Agreement::into_signatures).map_err(|refusal: Refusal| refusal.problem.detail)
+    }
+}
+
+impl Act {
+    /// Goes on from a copy of the log that ends so.
+    #[must_use]
+    pub fn recover(entries: u64, root: &str, reason: &str) -> Self {
+        let facts = vec![
+            ("entries of the copy", entries.to_string()),
+            ("root of the copy", root.to_owned()),
+            ("reason", reason.to_owned()),
+        ];
+        let title = "recover the audit log from a copy".to_owned();
+        Self { namespace: "chancery-recover", title, facts, content: Content::Days(1) }
+    }
+
+    /// Lets another token hold the log that ends so.
+    #[must_use]
+    pub fn replace_token(name: &str, serial: &str, log_key: &str, end: (u64, &str), reason: &str) -> Self {
+        let facts = vec![
+            ("serial", serial.to_owned()),
+            ("log key", log_key.to_owned()),
+            ("entries of the log", end.0.to_string()),
+            ("root of the log", end.1.to_owned()),
+            ("reason", reason.to_owned()),
+        ];
+        let title = format!("let token {name} hold the log");
+        Self { namespace: "chancery-token", title, facts, content: Content::Days(1) }
+    }
+}
