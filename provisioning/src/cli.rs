@@ -1,9 +1,12 @@
 //! Arguments, and the command they name.
 
+mod backup;
+mod ceremony;
 mod init;
 mod key;
 mod pki;
 mod quickstart;
+mod shares;
 mod token;
 
 use std::{
@@ -34,6 +37,8 @@ enum Command {
     Key(key::Key),
     Token(token::Token),
     Pki(pki::Pki),
+    Ceremony(ceremony::Ceremony),
+    Backup(backup::Backup),
 }
 
 /// Runs the program with these arguments, its name first, and returns its exit status.
@@ -65,6 +70,8 @@ impl Command {
             Self::Key(key) => key.run(invocation, report),
             Self::Token(token) => token.run(report),
             Self::Pki(pki) => pki.run(report),
+            Self::Ceremony(ceremony) => ceremony.run(invocation, report),
+            Self::Backup(backup) => backup.run(invocation, report),
         }
     }
 }
@@ -73,4 +80,4 @@ const EXAMPLE: &str = "Example:
   chancery-provision init --directory trial --development
   chancery-provision key generate btc-hot --algorithm secp256k1 --config trial/chancery.toml
   chancery-provision key generate btc-vault --algorithm secp256k1 --children --config trial/chancery.toml
-Exit status: 0 done, 1 refused or failed, 2 wrong usage, 78 a restart cannot mend it (configuration, refused PIN).";
+Exit status: 0 done, 1 refused or failed, 2 wrong usage, 3 the thing verified is not valid, 78 a restart cannot mend it (configuration, refused PIN).";

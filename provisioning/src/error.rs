@@ -26,6 +26,37 @@ pub enum Error {
         reason: String,
     },
 
+    /// A ceremony's plan that cannot be carried out.
+    #[error("{}: the plan cannot be carried out:\n{mistakes}", path.display())]
+    Plan {
+        /// The plan.
+        path: PathBuf,
+        /// Every mistake with its line, one a line.
+        mistakes: String,
+    },
+
+    /// A transcript that proves nothing.
+    #[error("{} is NOT valid: {reason}", path.display())]
+    NotValid {
+        /// Its file.
+        path: PathBuf,
+        /// The first thing that is wrong.
+        reason: String,
+    },
+
+    /// Something made of a key could not be made.
+    #[error("make the {what}: {reason}")]
+    Key {
+        /// What.
+        what: &'static str,
+        /// Why not.
+        reason: String,
+    },
+
+    /// Shares that will not do.
+    #[error(transparent)]
+    Share(#[from] crate::shares::BadShare),
+
     /// A file stands in the way, and is not overwritten.
     #[error("{}: {reason}", path.display())]
     InTheWay {
@@ -144,12 +175,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// The program's exit status: 2 for a wrong argument, 78 for what a restart cannot mend, 1 for the rest.
+    /// The program's exit status: 2 for a wrong argument, 3 for what is not valid, 78 for what a restart cannot mend, 1 for the rest.
     #[must_use]
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::Argument { .. } => 2,
-            Self::Config { .. } => 78,
+            Self::NotValid { .. } => 3,
+            Self::Config { .. } | Self::Plan { .. } => 78,
             Self::Device(hsm_drivers::Error::PinRefused { .. } | hsm_drivers::Error::PinNotTried { .. }) => 78,
             Self::File { .. }
             | Self::InTheWay { .. }
@@ -157,6 +189,8 @@ impl Error {
             | Self::NoModule { .. }
             | Self::Connector { .. }
             | Self::Device(_)
+            | Self::Share(_)
+            | Self::Key { .. }
             | Self::MadeWithoutChildren { .. }
             | Self::MadeWithoutBackup { .. }
             | Self::Certificate { .. }

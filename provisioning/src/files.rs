@@ -94,7 +94,10 @@ fn write_beside(path: &Path, content: &[u8], mode: u32) -> io::Result<PathBuf> {
 }
 
 fn sync_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+    let Some(parent) = path.parent() else { return Ok(()) };
+    // A bare name lies here.
+    let parent = if parent == Path::new("") { Path::new(".") } else { parent };
+    File::open(parent)?.sync_all()
 }
 
 #[cfg(test)]

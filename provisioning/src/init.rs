@@ -171,7 +171,7 @@ fn write_files(directory: &Path, values: &Values<'_>, report: &mut Report) -> Re
 }
 
 /// What a checkpoint's origin line may be, and a little less, so that it needs no quoting anywhere.
-fn check_origin(origin: &str) -> Result<(), Error> {
+pub(crate) fn check_origin(origin: &str) -> Result<(), Error> {
     let fits = (1..=200).contains(&origin.len())
         && origin.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/:".contains(&byte))
         && origin.starts_with(|first: char| first.is_ascii_alphanumeric())

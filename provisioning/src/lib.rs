@@ -8,17 +8,21 @@
 //! and finishes what an interrupted one began. [`quickstart::run`] goes on from there to a signed withdrawal.
 
 pub mod appliance_config;
+pub mod ceremony;
 pub mod cli;
 pub mod environment;
 pub mod error;
 pub mod files;
 pub mod init;
 pub mod pki;
+pub mod plan;
 pub mod programs;
 pub mod quickstart;
 pub mod report;
 pub mod secret;
+pub mod shares;
 pub mod templates;
 pub mod token;
+pub mod words;
 
 pub use error::Error;

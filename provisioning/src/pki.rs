@@ -67,3 +67,9 @@ fn random_serial() -> SerialNumber {
     bytes[0] = bytes[0] & 0x7f | 0x40;
     SerialNumber::from_slice(&bytes)
 }
+
+/// Whether a certificate's files may be called so: as a key's label, and not the authority's own name.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
+    name.parse::<hsm_types::KeyLabel>().is_ok() && name != "ca"
+}

@@ -56,12 +56,50 @@ impl PinSource {
 
 /// Asks for a PIN on the terminal; it does not show there.
 pub fn ask(what: &str) -> Result<Pin, Error> {
-    rpassword::prompt_password(format!("{what}: ")).map(Pin::new).map_err(|source| Error::File {
-        attempted: "ask for the PIN on",
-        path: PathBuf::from("/dev/tty"),
-        source,
-    })
+    rpassword::prompt_password(format!("{what}: ")).map(Pin::new).map_err(no_terminal)
 }
+
+/// As [`ask`], for a PIN that is still to be judged.
+pub fn ask_text(what: &str) -> Result<Zeroizing<String>, Error> {
+    rpassword::prompt_password(format!("{what}: ")).map(Zeroizing::new).map_err(no_terminal)
+}
+
+fn no_terminal(source: std::io::Error) -> Error {
+    Error::File { attempted: "ask for the PIN on", path: PathBuf::from("/dev/tty"), source }
+}
+
+/// Why a PIN that a person chose is too easy, a clause in words; none for a good one.
+#[must_use]
+pub fn weakness(pin: &str) -> Option<&'static str> {
+    let characters: Vec<char> = pin.chars().collect();
+    let different: std::collections::BTreeSet<&char> = characters.iter().collect();
+    let distance = |pair: &[char]| match pair {
+        [one, other] => i64::from(u32::from(*other)) - i64::from(u32::from(*one)),
+        _ => 0,
+    };
+    let steps: std::collections::BTreeSet<i64> = characters.windows(2).map(distance).collect();
+    let lower = pin.to_lowercase();
+    if characters.len() < SHORTEST {
+        Some("it has fewer than 8 characters")
+    } else if pin.len() > LONGEST {
+        Some("it has more than 64 bytes")
+    } else if characters.iter().any(|character| character.is_control()) || pin.trim() != pin {
+        Some("it has control characters, or spaces at its ends")
+    } else if different.len() < DIFFERENT {
+        Some("it has fewer than 5 different characters")
+    } else if steps.len() == 1 {
+        Some("its characters are a row")
+    } else if COMMON.iter().any(|common| lower.contains(common)) {
+        Some("it has a word in it that everybody tries first")
+    } else {
+        None
+    }
+}
+
+const SHORTEST: usize = 8;
+const LONGEST: usize = 64;
+const DIFFERENT: usize = 5;
+const COMMON: [&str; 8] = ["password", "passw0rd", "chancery", "softhsm", "yubihsm", "12345678", "qwerty", "letmein"];
 
 /// Reads a PIN file, unless others than its owner could read it too.
 pub fn read(path: &Path) -> Result<Pin, Error> {
@@ -116,6 +154,22 @@ mod tests {
             assert!(error.to_string().contains("chmod 600"), "{error}");
             assert_eq!(error.exit_status(), 78);
         }
+    }
+
+    #[test]
+    fn an_easy_pin_is_refused_with_the_reason() {
+        for (pin, because) in [
+            ("1234567", "fewer than 8"),
+            ("aaaaaaaabbbb", "fewer than 5 different"),
+            ("abcdefghi", "a row"),
+            ("98765432", "a row"),
+            ("my-Password-1", "everybody tries first"),
+            (" 83kd72hf", "spaces at its ends"),
+            (&"x7Kq".repeat(17), "more than 64"),
+        ] {
+            assert!(weakness(pin).is_some_and(|found| found.contains(because)), "{pin}: {:?}", weakness(pin));
+        }
+        assert_eq!(weakness("83kd72hf"), None);
     }
 
     #[test]

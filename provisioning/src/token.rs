@@ -12,6 +12,7 @@ use hsm_drivers::{
 };
 use hsm_types::{Algorithm, KeyLabel, PublicKey};
 
+pub(crate) use self::yubihsm::connect;
 pub use self::{
     device::Device,
     softhsm::{LABEL, SoftToken, find_module},
@@ -33,6 +34,13 @@ pub struct PlannedKey {
 /// Keys of the appliance itself; no policy may name them.
 pub const OWN_KEYS: [(&str, Algorithm); 2] =
     [("chancery-log", Algorithm::Ed25519), ("chancery-self-test", Algorithm::Secp256k1)];
+
+/// The appliance's own keys, as they are made.
+pub fn own_keys() -> impl Iterator<Item = PlannedKey> {
+    // Both names are labels.
+    let planned = |(label, algorithm): (&str, Algorithm)| Some((label.parse().ok()?, algorithm));
+    OWN_KEYS.into_iter().filter_map(planned).map(|(label, algorithm)| PlannedKey { label, algorithm, children: false })
+}
 
 /// What kind of token `init` makes.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -10,7 +10,7 @@ use hsm_drivers::{Protection, ceremony::KeyListing};
 use hsm_types::{Algorithm, KeyLabel, PublicKey};
 use serde_json::{Value, json};
 
-use self::arguments::TokenArguments;
+pub(super) use self::arguments::TokenArguments;
 use crate::{Error, environment::Invocation, report::Report, token};
 
 /// Make and list the keys of a token.

@@ -1,7 +1,12 @@
 //! A token that is open for a ceremony, of either kind. They have nothing else in common.
 
-use hsm_drivers::{Error as DeviceError, Protection, ceremony::KeyListing, pkcs11, yubihsm2};
-use hsm_types::{Algorithm, KeyLabel, PublicKey};
+use hsm_drivers::{
+    DeviceInfo, Error as DeviceError, Pin, Protection,
+    ceremony::{BackupKey, KeyListing, Replica, WrappedKey},
+    pkcs11, yubihsm2,
+};
+use hsm_types::{Algorithm, KeyLabel, PublicKey, ToSign, VerifiedSignature};
+use zeroize::Zeroizing;
 
 /// An open token.
 #[derive(Debug)]
@@ -46,5 +51,63 @@ impl Device {
     /// The key of this name.
     pub fn listing(&mut self, label: &KeyLabel) -> Result<Option<KeyListing>, DeviceError> {
         Ok(self.list_keys()?.into_iter().find(|listing| listing.label == label.as_str()))
+    }
+
+    /// What it says about itself.
+    pub fn info(&mut self) -> Result<DeviceInfo, DeviceError> {
+        match self {
+            Self::Pkcs11(ceremony) => ceremony.info(),
+            Self::Yubihsm(ceremony) => ceremony.info(),
+        }
+    }
+
+    /// What it says of a key, in words.
+    pub fn key_facts(&mut self, label: &KeyLabel) -> Result<Vec<(String, String)>, DeviceError> {
+        match self {
+            Self::Pkcs11(ceremony) => ceremony.key_facts(label),
+            Self::Yubihsm(ceremony) => ceremony.key_facts(label),
+        }
+    }
+
+    /// Bytes of its random generator.
+    pub fn random(&mut self, length: u16) -> Result<Zeroizing<Vec<u8>>, DeviceError> {
+        match self {
+            Self::Pkcs11(ceremony) => ceremony.random(length),
+            Self::Yubihsm(ceremony) => ceremony.random(length),
+        }
+    }
+
+    /// A verified signature.
+    pub fn sign(&mut self, label: &KeyLabel, input: &ToSign) -> Result<VerifiedSignature, DeviceError> {
+        match self {
+            Self::Pkcs11(ceremony) => ceremony.sign(label, input),
+            Self::Yubihsm(ceremony) => ceremony.sign(label, input),
+        }
+    }
+
+    /// A key wrapped under the backup key; a PKCS#11 token needs the PINs of its security officer and its user.
+    pub fn back_up(
+        &mut self,
+        label: &KeyLabel,
+        backup_key: &BackupKey,
+        pins: Option<(&Pin, &Pin)>,
+    ) -> Result<WrappedKey, DeviceError> {
+        match (self, pins) {
+            (Self::Pkcs11(ceremony), Some((so_pin, pin))) => ceremony.back_up(label, backup_key, so_pin, pin),
+            (Self::Pkcs11(_), None) => Err(DeviceError::Call {
+                attempted: format!("backup of key \"{label}\""),
+                cause: "the security officer's PIN is not there".to_owned(),
+                disposition: hsm_drivers::Disposition::NotSent,
+            }),
+            (Self::Yubihsm(ceremony), _) => ceremony.back_up(label, backup_key),
+        }
+    }
+
+    /// A key brought back from its backup, and proven.
+    pub fn restore(&mut self, backup: &WrappedKey, backup_key: &BackupKey) -> Result<Replica, DeviceError> {
+        match self {
+            Self::Pkcs11(ceremony) => ceremony.restore(backup, backup_key),
+            Self::Yubihsm(ceremony) => ceremony.restore(backup, backup_key),
+        }
     }
 }

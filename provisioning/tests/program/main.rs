@@ -7,6 +7,7 @@
     reason = "helpers of tests may end a test as the tests themselves do"
 )]
 
+mod ceremony;
 mod harness;
 mod init;
 mod key;

@@ -13,13 +13,13 @@ use crate::{
 };
 
 #[derive(Args, Debug)]
-pub(super) struct TokenArguments {
+pub(in crate::cli) struct TokenArguments {
     /// The appliance's configuration.
     #[arg(long, default_value = "/etc/chancery/chancery.toml")]
-    pub(super) config: PathBuf,
+    pub(in crate::cli) config: PathBuf,
     /// Which [[token]], where there are more.
     #[arg(long, value_name = "NAME")]
-    pub(super) token: Option<String>,
+    pub(in crate::cli) token: Option<String>,
     /// YubiHSM 2: object id of the administrator's authentication key. The appliance's, which the configuration names,
     /// makes no keys.
     #[arg(long, value_name = "ID", default_value_t = ADMINISTRATOR)]
@@ -36,7 +36,7 @@ pub(super) struct Opened {
 }
 
 impl TokenArguments {
-    pub(super) fn access(&self) -> Access {
+    pub(in crate::cli) fn access(&self) -> Access {
         let password_file = self.administrator_password_file.clone();
         Access { administrator: self.administrator, password_file }
     }
