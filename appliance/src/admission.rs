@@ -318,5 +318,19 @@ pub fn is_open(binding: &Binding) -> bool {
     binding.outcome == Outcome::Open
 }
 
+/// What a request with these facts pays, and the rules that let it pass: freezes, limits and the log apart.
+#[cfg(test)]
+pub(crate) fn passed_by<'p>(
+    policy: &'p Policy,
+    (watcher, key): (&str, &PolicyKey),
+    facts: &Facts,
+    owner: &dyn Fn(&str) -> Option<hsm_types::KeyLabel>,
+    moment: Moment,
+) -> Option<(Payments, Vec<&'p crate::policy::Rule>)> {
+    let payments = Payments::resolve(policy, key, facts, owner).ok()?;
+    let rules = rules::decide(policy, watcher, key, &payments, moment).ok()?;
+    Some((payments, rules))
+}
+
 #[cfg(test)]
 mod tests;

@@ -34,6 +34,16 @@ impl FromStr for Duration {
     }
 }
 
+/// As people write it.
+pub(super) fn words(milliseconds: u64) -> String {
+    let units = [("d", DAY), ("h", 60 * 60), ("m", 60), ("s", 1)];
+    let seconds = milliseconds / 1000;
+    // A day is said in hours: so are the windows of most limits.
+    let unit = units.into_iter().find(|(_, length)| seconds.is_multiple_of(*length) && seconds > *length);
+    let (name, length) = unit.unwrap_or(("s", 1));
+    format!("{}{name}", seconds / length)
+}
+
 const DAY: u64 = 24 * 60 * 60;
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use appliance_wire::{Amount, Decimal};
 use serde::Serialize;
 
+pub(super) use self::reach::spends;
 use self::reach::{Element, Outlet};
 use super::{Asset, Policy};
 

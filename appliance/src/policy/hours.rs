@@ -3,6 +3,7 @@
 mod days;
 #[cfg(test)]
 mod tests;
+mod week;
 
 use jiff::{
     Timestamp,
@@ -10,6 +11,7 @@ use jiff::{
 };
 
 use self::days::{Days, Weekday};
+pub(super) use self::week::Week;
 use crate::toml_document::Section;
 
 /// From one time of day to another, on some days of the week, by the wall clock of a time zone.
@@ -29,10 +31,12 @@ impl Hours {
     #[must_use]
     pub fn contains(&self, at: Timestamp) -> bool {
         let local = at.to_zoned(self.zone.clone());
-        let today = Weekday::from(local.weekday());
-        let now = i32::from(local.hour()) * 60 + i32::from(local.minute());
-        let began = now >= i32::from(self.from);
-        let ends_later = now < i32::from(self.to);
+        let now = u16::from(local.hour().unsigned_abs()) * 60 + u16::from(local.minute().unsigned_abs());
+        self.contains_minute(Weekday::from(local.weekday()), now)
+    }
+
+    fn contains_minute(&self, today: Weekday, now: Minute) -> bool {
+        let (began, ends_later) = (now >= self.from, now < self.to);
         if self.from < self.to {
             self.days.contains(today) && began && ends_later
         } else {

@@ -11,7 +11,7 @@ use ssh_key::{
 use super::{
     Watcher,
     catalogue::{Catalogue, name_of},
-    duration::Duration,
+    duration::{self, Duration},
 };
 use crate::toml_document::{Element, Section};
 
@@ -108,6 +108,22 @@ impl Approvers {
     pub fn words(&self) -> String {
         format!("{} of {}", self.approve, self.of.join(", "))
     }
+
+    /// Likewise, with the times: `2 of alice, bob, carol within 4h`.
+    #[must_use]
+    pub fn words_with_times(&self) -> String {
+        let after = (self.delay_ms > 0).then(|| format!(", not before {}", duration::words(self.delay_ms)));
+        format!("{} within {}{}", self.words(), duration::words(self.expires_ms), after.unwrap_or_default())
+    }
+
+    /// Whether all that passes with these would pass with `others`, no sooner and no later than there: whoever approves
+    /// here, enough of them are of the others.
+    #[must_use]
+    pub fn demand_as_much_as(&self, others: &Self) -> bool {
+        let strangers = self.of.iter().filter(|name| !others.of.contains(name)).count() as u64;
+        let known = self.approve.saturating_sub(strangers);
+        known >= others.approve && self.delay_ms >= others.delay_ms && self.expires_ms <= others.expires_ms
+    }
 }
 
 /// The officers. A key of a watcher is no officer's.
@@ -136,11 +152,12 @@ fn key(section: &Section<'_>, element: &Element, of: &str, known: &mut BTreeMap<
         .map_err(|why| section.mistake_on(element.line, KEYS, format!("\"{}\" {why}", brief(&element.text))))
         .ok()?;
     if let Some(other) = key.spki_sha256().and_then(|sha256| known.get(&hex::encode(sha256))) {
-        section.mistake_on(element.line, KEYS, format!("{} is a key of {other} already", brief(&element.text)));
+        section.mistake_on(element.line, KEYS, format!("\"{}\" is a key of {other} already", brief(&element.text)));
     }
     // By the key and not by its text: a comment, or a security key's application, makes no second one of it.
     if let Some(other) = known.insert(key.public_key(), of.to_owned()) {
-        let message = format!("{} is a key of {other} already: one key is one officer's, once", brief(&element.text));
+        let message =
+            format!("\"{}\" is a key of {other} already: one key is one officer's, once", brief(&element.text));
         section.mistake_on(element.line, KEYS, message);
     }
     Some(key)
@@ -177,7 +194,9 @@ pub(super) fn quorum(root: &Section<'_>, officers: &Catalogue<Officer>) -> Optio
 pub(super) fn approvers(section: &Section<'_>, key: &'static str, officers: &Catalogue<Officer>) -> Option<Approvers> {
     let table = section.section(key)?;
     let of = officers.listed_under(&table, "of");
-    let most = of.as_ref().map_or(1, |of| of.len().max(1) as u64);
+    // By the names that are there, so that a mistaken one is one mistake.
+    let listed = table.texts("of").map_or(0, |names| names.len() as u64);
+    let most = if listed > 0 { listed } else { officers.count().max(1) };
     let approve = table.integer("approve", 1..=most);
     let expires: Option<Duration> = table.parsed("expires");
     let delay: Option<Duration> = table.optional_parsed("delay");

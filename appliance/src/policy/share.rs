@@ -1,6 +1,6 @@
 //! Shares, such as the most a fee may be of what is paid.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use appliance_wire::{Amount, Decimal};
 use ruint::Uint;
@@ -9,6 +9,7 @@ use ruint::Uint;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Share {
     numerator: u64,
+    /// The same of all: 10 to the power of [`DECIMALS`].
     denominator: u64,
 }
 
@@ -18,6 +19,12 @@ pub struct Share {
 pub struct BadShare(String);
 
 impl Share {
+    /// Whether it is at most `other`.
+    #[must_use]
+    pub fn is_at_most(&self, other: &Self) -> bool {
+        self.numerator <= other.numerator
+    }
+
     /// Whether `fee` is at most this share of `paid`. Nothing is rounded and nothing overflows.
     #[must_use]
     pub fn allows(&self, fee: Amount, paid: Amount) -> bool {
@@ -26,6 +33,12 @@ impl Share {
             (Some(fee), Some(paid)) => fee * Wide::from(self.denominator) <= paid * Wide::from(self.numerator),
             _ => false,
         }
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(Amount::from_units(self.numerator).to_decimal(DECIMALS).as_str())
     }
 }
 

@@ -1,6 +1,8 @@
 mod contract;
 mod mistakes;
+mod mistakes_of_officers;
 mod mistakes_of_verified;
+pub(super) mod officers;
 mod warned;
 
 use appliance_wire::{AddressType, Amount, Decimal};

@@ -61,7 +61,8 @@ pub(super) fn assets<'p>(policy: &'p Policy, watcher: &str) -> Vec<&'p Asset> {
     policy.assets.iter().filter(is_spent).collect()
 }
 
-fn spends(policy: &Policy, key: &PolicyKey, asset: &Asset) -> bool {
+/// Whether it pays the asset, or spends it on fees.
+pub(in super::super) fn spends(policy: &Policy, key: &PolicyKey, asset: &Asset) -> bool {
     let is_on_chain = |paid: &Asset| paid.chain == asset.chain;
     key.assets.contains(&asset.name) || (asset.contract.is_none() && policy.assets_of_key(key).any(is_on_chain))
 }

@@ -7,6 +7,9 @@ use std::str::FromStr;
 pub(super) struct Weekday(u8);
 
 impl Weekday {
+    /// From Monday to Sunday.
+    pub(super) const ALL: [Self; 7] = [Self(0), Self(1), Self(2), Self(3), Self(4), Self(5), Self(6)];
+
     /// The day before.
     pub(super) fn before(self) -> Self {
         Self((self.0 + 6) % 7)

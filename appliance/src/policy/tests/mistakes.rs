@@ -126,7 +126,7 @@ fn of_rules() {
         (60, "cold-storage", "hot", "line 60, rule[1].destinations: no [[address_list]] is named \"hot\""),
         (61, "0.001", "0.000000001", "line 61, rule[1].max_fee: 0.000000001 has more than the 8 decimals"),
         (61, "\"0.001\"", "0.001", "line 61, rule[1].max_fee: write a text in quotes, not a number with a point"),
-        (62, "sign", "allow", "line 62, rule[1].action: write \"sign\" or \"deny\""),
+        (62, "sign", "allow", "line 62, rule[1].action: write \"sign\", \"deny\" or { approve"),
         (62, "action = \"sign\"", "", "line 56, rule[1].action: is missing"),
         (68, "BTC", "BTX", "line 68, rule[2].asset: no [[asset]] is named \"BTX\""),
         (68, "BTC", "ETH", "line 68, rule[2].asset: key \"btc-hot\" does not pay \"ETH\""),
