@@ -60,7 +60,7 @@ pub use replay::{Flip, Replay, replay};
 pub use scrub::ScrubStatus;
 pub use standing::{Admission, Allocated, LookUp, Standing};
 pub use start::BootFacts;
-pub use token_anchor::{Anchored, NotAnchored, Run, TokenAnchor, UNANCHORED_PERCENT, compare};
+pub use token_anchor::{Anchored, NotAnchored, Run, TokenAnchor, UNANCHORED_PERCENT, compare, new_run};
 pub use unreadable::Unreadable;
 pub(crate) use verify::read_public_key;
 pub use verify::{Finding, LogCopy, Subject, Verification, verify};

@@ -8,7 +8,7 @@ use hsm_types::PublicKey;
 use tokio::runtime::Handle;
 
 use crate::{
-    audit::{self, NotAnchored, Opened, RebuildError, Recovery, RecoveryReport, Run, Tip, TokenAnchor},
+    audit::{self, NotAnchored, Opened, RebuildError, Recovery, RecoveryReport, Tip, TokenAnchor},
     config::Config,
     freezes::Freezes,
     metrics::Metrics,
@@ -132,19 +132,18 @@ pub async fn replace_token(
         serial: serial.clone(),
         event: TokenEvent::HoldsLog(LogToken { log_key: log_key.to_string(), by: BY.to_owned(), reason, signatures }),
     };
-    let (entries, tip) = tokio::task::spawn_blocking(move || {
+    let tip = tokio::task::spawn_blocking(move || {
         // The last checkpoint still says how far the log went; the new key will sign the next.
         let old_key = LogKey::parse(&home.log_key).map_err(|error| error.to_string())?;
         Checkpoints::open(&config.state_directory, old_key, home.token, opened.log())?;
         audit::set_checkpoint_aside(&config.state_directory).map_err(|error| error.to_string())?;
-        let tip = opened.append(vec![Body::Token(token_entry)]).map_err(|error| error.to_string())?;
-        Ok::<_, String>((tip.size, tip))
+        opened.append(vec![Body::Token(token_entry)]).map_err(|error| error.to_string())
     })
     .await
     .map_err(|error| ServeError::System(error.to_string()))?
     .map_err(ServeError::State)?;
     anchor(&tokens, name, tip).await?;
-    Ok(Replaced { token: name.to_owned(), serial, log_key: log_key.to_string(), entries })
+    Ok(Replaced { token: name.to_owned(), serial, log_key: log_key.to_string(), entries: tip.size })
 }
 
 async fn open_tokens(config: Config) -> Result<(Arc<Config>, Arc<Tokens>), RecoveryError> {
@@ -207,9 +206,7 @@ async fn log_key_in(config: &Config, tokens: &Tokens, opened: &Opened, name: &st
 /// Says in the token that the log is this one, and closed.
 async fn anchor(tokens: &Tokens, token: &str, at: Tip) -> Result<(), RecoveryError> {
     let unanchored = |reason: String| RecoveryError::Unanchored { token: token.to_owned(), reason };
-    let mut run = Run::default();
-    rustix::rand::getrandom(&mut run, rustix::rand::GetRandomFlags::empty())
-        .map_err(|error| unanchored(format!("no randomness from the kernel: {error}")))?;
+    let run = audit::new_run().map_err(unanchored)?;
     let anchor = TokenAnchor { size: at.size, root: at.root, run, is_open: false };
     tokens.write_anchor(token, anchor.encode()).await.map_err(unanchored)
 }

@@ -16,12 +16,6 @@ impl Opened {
         for body in bodies {
             draft.push(&mut self.state, &mut self.frontier, body)?;
         }
-        self.journal.append(&draft.lines).map_err(io)?;
-        let mut published = draft.published;
-        published.tip = Tip { size: self.frontier.size(), root: self.frontier.root(), bytes: self.journal.length() };
-        self.log.publish(published);
-        let tip = self.log.follow()?;
-        self.anchor.write(tip.size, &tip.root, tip.bytes).map_err(io)?;
-        Ok(tip)
+        draft.commit(&self.frontier, &mut self.journal, &self.log, &mut self.anchor)
     }
 }

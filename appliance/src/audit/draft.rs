@@ -5,9 +5,10 @@ use std::{collections::HashMap, sync::Arc};
 use appliance_wire::{Body, Entry, canonical, from_canonical, tree::Frontier};
 
 use super::{
+    anchor::AnchorFile,
     evidence_files::Kept,
-    journal::LONGEST_LINE,
-    log::{Log, Published},
+    journal::{Journal, LONGEST_LINE},
+    log::{Log, Published, Tip},
     unreadable::Unreadable,
 };
 use crate::{
@@ -76,6 +77,24 @@ impl Draft {
     /// The log with this batch's own bindings on top.
     pub(super) fn over<'a>(&'a self, log: &'a Log) -> Drafted<'a> {
         Drafted { draft: self, log }
+    }
+
+    /// Writes the batch to journal, log and anchor, in this order: where no writer's thread runs, with nobody waiting.
+    pub(super) fn commit(
+        self,
+        frontier: &Frontier,
+        journal: &mut Journal,
+        log: &Log,
+        anchor: &mut AnchorFile,
+    ) -> Result<Tip, Unreadable> {
+        let io = |error: std::io::Error| Unreadable::new(format!("appending to the audit log: {error}"));
+        journal.append(&self.lines).map_err(io)?;
+        let mut published = self.published;
+        published.tip = Tip { size: frontier.size(), root: frontier.root(), bytes: journal.length() };
+        log.publish(published);
+        let tip = log.follow()?;
+        anchor.write(tip.size, &tip.root, tip.bytes).map_err(io)?;
+        Ok(tip)
     }
 
     fn bytes(&self, index: u64) -> Option<&Arc<[u8]>> {

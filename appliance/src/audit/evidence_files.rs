@@ -37,10 +37,10 @@ impl EvidenceFiles {
             }
         }
         for (sha256, bytes) in evidence {
-            let path = self.directory.join(sha256);
-            if path.exists() {
+            if self.has(sha256) {
                 continue;
             }
+            let path = self.directory.join(sha256);
             let next = path.with_extension("next");
             let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
             file.write_all(bytes)?;
@@ -50,13 +50,31 @@ impl EvidenceFiles {
         fs::File::open(&self.directory)?.sync_all()
     }
 
+    /// Whether evidence is kept under this hash.
+    pub(super) fn has(&self, sha256: &str) -> bool {
+        self.directory.join(sha256).exists()
+    }
+
+    /// The hashes something is kept under; none where the directory is not there.
+    pub(super) fn names(&self) -> io::Result<Vec<String>> {
+        let files = match fs::read_dir(&self.directory) {
+            Ok(files) => files,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
+        let mut names = Vec::new();
+        for file in files {
+            names.extend(file?.file_name().into_string().ok().filter(|name| is_hash(name)));
+        }
+        Ok(names)
+    }
+
     /// The evidence with this hash; none where it is not there.
     ///
     /// # Errors
     /// It cannot be read, or is not what it was.
     pub(super) fn read(&self, sha256: &str) -> Result<Option<Vec<u8>>, String> {
-        let plain = sha256.len() == 64 && sha256.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if !plain {
+        if !is_hash(sha256) {
             return Err(format!("\"{sha256}\" is no hash of evidence"));
         }
         let path = self.directory.join(sha256);
@@ -67,4 +85,8 @@ impl EvidenceFiles {
             Err(error) => Err(format!("{}: {error}", path.display())),
         }
     }
+}
+
+fn is_hash(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }

@@ -80,11 +80,7 @@ fn write(directory: &Path, first: FirstEntries) -> Result<(), Unreadable> {
         draft.push(&mut state, &mut frontier, body)?;
     }
     let mut journal = Journal::create(directory).map_err(io)?;
-    journal.append(&draft.lines).map_err(io)?;
     let log = Log::new(Store::create(directory)?, Tip::default(), Tiles::default());
-    let mut published = draft.published;
-    published.tip = Tip { size: frontier.size(), root: frontier.root(), bytes: journal.length() };
-    log.publish(published);
-    let tip = log.follow()?;
-    AnchorFile::create(directory).and_then(|mut anchor| anchor.write(tip.size, &tip.root, tip.bytes)).map_err(io)
+    let mut anchor = AnchorFile::create(directory).map_err(io)?;
+    draft.commit(&frontier, &mut journal, &log, &mut anchor).map(drop)
 }

@@ -223,7 +223,9 @@ impl<I: Iterator<Item = Result<Arc<[u8]>, Unreadable>>> Scan<'_, I> {
                 self.compare(index, bytes)?;
             }
             self.tiles.append(leaf);
-            self.check_tiles(index)?;
+            // They need not be kept here.
+            let checked = self.tiles.check(|level, number| self.store.tile(level, number));
+            checked.map_err(|reason| self.refuse(Some(index), reason))?;
         }
         if index >= self.state.size.min(self.stored) {
             self.replay(index, bytes, leaf)?;
@@ -261,20 +263,6 @@ impl<I: Iterator<Item = Result<Arc<[u8]>, Unreadable>>> Scan<'_, I> {
             self.tail.entries.push(Arc::clone(bytes));
             self.tail.leaves.push(leaf);
         }
-        Ok(())
-    }
-
-    /// Full tiles must be those of the store; they need not be kept here.
-    fn check_tiles(&mut self, index: u64) -> Result<(), LogError> {
-        let fresh: Vec<_> = self.tiles.fresh().collect();
-        for (place, tile) in &fresh {
-            let stored = self.store.tile(place.0, place.1);
-            let stored = stored.map_err(|error| self.refuse(Some(index), error.to_string()))?;
-            if stored.as_deref() != Some(tile) {
-                return Err(self.refuse(Some(index), format!("tile {place:?} of the store is missing or altered")));
-            }
-        }
-        self.tiles.forget(&fresh.iter().map(|(place, _)| *place).collect::<Vec<_>>());
         Ok(())
     }
 

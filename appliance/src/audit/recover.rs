@@ -15,6 +15,7 @@ use appliance_wire::{
 
 use super::{
     archive::Archive,
+    evidence_files::EvidenceFiles,
     export::layout::CHECKPOINT,
     in_place::InPlace,
     journal,
@@ -46,7 +47,7 @@ pub struct Recovery<'a> {
     pub consent: &'a Consent<'a>,
     /// Reads the anchor in the token that holds the log.
     pub token_anchor: &'a dyn Fn(&LogHome) -> Result<Option<TokenAnchor>, String>,
-    /// Told how many bytes of the copy are read.
+    /// Told how many bytes are read: of the copy, then of what came out.
     pub progress: &'a dyn Fn(u64),
 }
 
@@ -153,11 +154,11 @@ fn go_on(
     let tip = opened.append(bodies).map_err(|error| failed(&error))?;
     drop(opened);
 
-    bring_evidence(recovery.copy, directory).map_err(|error| failed(&error))?;
+    bring_evidence(recovery.copy, directory)?;
     if lost.iter().any(|known| known.by == BY_CHECKPOINT) {
         in_place.set_aside(directory, CHECKPOINT, SUFFIX).map_err(|error| failed(&error))?;
     }
-    let subject = Subject { log: LogCopy::State(directory), log_key: None, since: None, progress: &|_| {} };
+    let subject = Subject { log: LogCopy::State(directory), log_key: None, since: None, progress: recovery.progress };
     verify(&subject).map_err(|finding| not_valid(&format!("what came out does not verify: {finding}")))?;
     Ok(RecoveryReport {
         copied_entries: copied.size,
@@ -209,18 +210,18 @@ fn lost(opened: &Opened, known: Vec<KnownLog>) -> Result<Vec<KnownLog>, Unreadab
 }
 
 /// Evidence that the copy has and the directory lacks. It lies under its hash, so none can take the place of another.
-fn bring_evidence(copy: &Path, directory: &Path) -> io::Result<()> {
-    let from = if copy.is_dir() { copy } else { copy.parent().unwrap_or(copy) }.join("evidence");
-    let Ok(files) = fs::read_dir(&from) else { return Ok(()) };
-    let to = directory.join("evidence");
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(&to)?;
-    for file in files {
-        let file = file?;
-        let place = to.join(file.file_name());
-        if !place.exists() {
-            fs::copy(file.path(), &place)?;
-            fs::File::open(&place)?.sync_all()?;
+fn bring_evidence(copy: &Path, directory: &Path) -> Result<(), RebuildError> {
+    let failed = |error: &dyn std::fmt::Display| RebuildError::Failed(error.to_string());
+    let damaged = |reason: String| RebuildError::NotValid(format!("{reason}: put it back whole, or take it away"));
+    let from = EvidenceFiles::of(if copy.is_dir() { copy } else { copy.parent().unwrap_or(copy) });
+    let to = EvidenceFiles::of(directory);
+    for sha256 in from.names().map_err(|error| failed(&error))? {
+        if to.has(&sha256) {
+            continue;
+        }
+        if let Some(bytes) = from.read(&sha256).map_err(damaged)? {
+            to.keep(&[(sha256, bytes.into())]).map_err(|error| failed(&error))?;
         }
     }
-    fs::File::open(&to)?.sync_all()
+    Ok(())
 }

@@ -175,24 +175,12 @@ impl Reading<'_> {
         };
         self.tiles.append(self.frontier.append(line));
         let entry: Entry = from_canonical(line).map_err(|error| format!("no canonical entry: {error}"))?;
-        self.check_tiles()?;
+        self.tiles.check(|level, number| self.log.store().tile(level, number))?;
         self.check_bindings(&entry)?;
         match &mut self.replay {
             Some(replay) => replay.entry(&entry),
             None => Ok(()),
         }
-    }
-
-    fn check_tiles(&mut self) -> Result<(), String> {
-        let full: Vec<_> = self.tiles.fresh().collect();
-        for ((level, number), tile) in &full {
-            let stored = self.log.store().tile(*level, *number).map_err(|error| error.to_string())?;
-            if stored.as_deref() != Some(tile) {
-                return Err(format!("tile {number} of level {level} of the store is missing or altered"));
-            }
-        }
-        self.tiles.forget(&full.iter().map(|(place, _)| *place).collect::<Vec<_>>());
-        Ok(())
     }
 
     /// What the entry bound must be bound still: without it, a request that was signed would be new.

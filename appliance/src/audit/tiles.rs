@@ -1,7 +1,7 @@
 //! The tree's hashes in tiles of 256 (the shape of C2SP tlog-tiles): the right edge of the tree, and the full tiles
 //! that grow there until a store holds them. Knows no store.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, fmt::Display, sync::Arc};
 
 use appliance_wire::tree::{Hash, node_hash};
 
@@ -81,6 +81,21 @@ impl Tiles {
     pub(super) fn partials(&self) -> impl Iterator<Item = ((u32, u64), &[Hash])> {
         let levels = (0..).zip(&self.edge).filter(|(_, edge)| !edge.hashes.is_empty());
         levels.map(|(level, edge)| ((level, edge.full), edge.hashes.as_slice()))
+    }
+
+    /// Forgets the full tiles, each of which must be the one that `stored` reads.
+    pub(super) fn check<E: Display>(
+        &mut self,
+        stored: impl Fn(u32, u64) -> Result<Option<Vec<Hash>>, E>,
+    ) -> Result<(), String> {
+        for ((level, number), tile) in &self.fresh {
+            let stored = stored(*level, *number).map_err(|error| error.to_string())?;
+            if stored.as_deref() != Some(tile) {
+                return Err(format!("tile {number} of level {level} of the store is missing or altered"));
+            }
+        }
+        self.fresh.clear();
+        Ok(())
     }
 
     /// Forgets full tiles the store now holds.

@@ -16,6 +16,17 @@ pub const UNANCHORED_PERCENT: u8 = 5;
 /// One run of the appliance, by a random name.
 pub type Run = [u8; 16];
 
+/// A name for a new run.
+///
+/// # Errors
+/// The kernel gives no randomness.
+pub fn new_run() -> Result<Run, String> {
+    let mut run = Run::default();
+    rustix::rand::getrandom(&mut run, rustix::rand::GetRandomFlags::empty())
+        .map_err(|error| format!("no randomness from the kernel: {error}"))?;
+    Ok(run)
+}
+
 /// What the token holds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TokenAnchor {

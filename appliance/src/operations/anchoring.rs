@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Operations;
 use crate::{
-    audit::{Anchored, Log, NotAnchored, Opened, Run, Tip, TokenAnchor, UNANCHORED_PERCENT, compare},
+    audit::{Anchored, Log, NotAnchored, Opened, Run, Tip, TokenAnchor, UNANCHORED_PERCENT, compare, new_run},
     tokens::Tokens,
 };
 
@@ -61,9 +61,7 @@ impl Anchoring {
     /// # Errors
     /// The log must not be gone on with; the system gives no randomness.
     pub async fn begin(tokens: &Tokens, token: &str, opened: &Opened) -> Result<(Self, FoundAnchor), String> {
-        let mut run = Run::default();
-        rustix::rand::getrandom(&mut run, rustix::rand::GetRandomFlags::empty())
-            .map_err(|error| format!("no randomness from the kernel: {error}"))?;
+        let run = new_run()?;
         let this = Self {
             token: token.to_owned(),
             run,
