@@ -19,6 +19,7 @@ use std::{
 
 use appliance_wire::{WitnessKey, sha256_hex};
 
+pub(crate) use self::files::{open_private, open_readable};
 pub use self::{files::BadFile, secret::SecretError};
 use crate::toml_document::{Document, Mistakes};
 
@@ -93,6 +94,8 @@ pub struct WatcherListener {
     pub private_key: PathBuf,
     /// PEM file of the authority that issues watchers' certificates.
     pub client_ca: PathBuf,
+    /// PEM file of that authority's revocation list.
+    pub client_crl: Option<PathBuf>,
 }
 
 /// One token.

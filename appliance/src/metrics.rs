@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use appliance_wire::ProblemCode;
+use jiff::Timestamp;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -22,6 +23,16 @@ struct TokenLabel {
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct WitnessLabel {
     witness: String,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct CertificateLabel {
+    name: String,
+}
+
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct WatcherLabel {
+    watcher: String,
 }
 
 /// The counters and their registry.
@@ -51,6 +62,9 @@ pub struct Metrics {
     log_not_whole: Gauge,
     witness_size: Family<WitnessLabel, Gauge>,
     witness_timestamp: Family<WitnessLabel, Gauge>,
+    certificate_expiry: Family<CertificateLabel, Gauge>,
+    client_certificate_expiry: Family<WatcherLabel, Gauge>,
+    certificates_not_reloaded: Gauge,
 }
 
 impl Default for Metrics {
@@ -81,6 +95,9 @@ impl Default for Metrics {
             log_not_whole: Gauge::default(),
             witness_size: Family::default(),
             witness_timestamp: Family::default(),
+            certificate_expiry: Family::default(),
+            client_certificate_expiry: Family::default(),
+            certificates_not_reloaded: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -128,6 +145,12 @@ impl Metrics {
         registry.register("witness_cosigned_size", help, self.witness_size.clone());
         let help = "When a witness cosigned last, by its own clock, in seconds since 1970, 0 where it never did";
         registry.register("witness_last_cosigned_timestamp_seconds", help, self.witness_timestamp.clone());
+        let help = "When a file of the watcher listener ends, in seconds since 1970";
+        registry.register("certificate_expiry_seconds", help, self.certificate_expiry.clone());
+        let help = "When the certificate ends that a watcher came with in the last week, in seconds since 1970";
+        registry.register("client_certificate_expiry_seconds", help, self.client_certificate_expiry.clone());
+        let help = "1 where changed certificates could not be used and those read before are in force";
+        registry.register("certificates_not_reloaded", help, self.certificates_not_reloaded.clone());
     }
 
     /// A request was answered with signatures.
@@ -212,6 +235,25 @@ impl Metrics {
         let value = |number: Option<u64>| i64::try_from(number.unwrap_or(0)).unwrap_or(i64::MAX);
         self.witness_size.get_or_create(&label).set(value(size));
         self.witness_timestamp.get_or_create(&label).set(value(timestamp));
+    }
+
+    /// When certificates end: those of the listener by file, those of watchers, and whether changed files were refused.
+    pub fn certificates<'a>(
+        &self,
+        files: impl Iterator<Item = (&'a str, Timestamp)>,
+        clients: impl Iterator<Item = (&'a str, Timestamp)>,
+        not_reloaded: bool,
+    ) {
+        for (name, end) in files {
+            let label = CertificateLabel { name: name.to_owned() };
+            self.certificate_expiry.get_or_create(&label).set(end.as_second());
+        }
+        self.client_certificate_expiry.clear();
+        for (watcher, end) in clients {
+            let label = WatcherLabel { watcher: watcher.to_owned() };
+            self.client_certificate_expiry.get_or_create(&label).set(end.as_second());
+        }
+        self.certificates_not_reloaded.set(i64::from(not_reloaded));
     }
 
     /// OpenMetrics text.

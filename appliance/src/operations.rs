@@ -16,10 +16,12 @@ use crate::{
     principal::{Peer, Principal, authenticate},
     refusal::Refusal,
     tokens::Tokens,
+    transport::Certificates,
 };
 
 mod addresses;
 mod anchoring;
+mod certificates;
 mod checkpoints;
 mod cosignatures;
 mod explain;
@@ -35,6 +37,7 @@ mod sign;
 mod status;
 
 pub use anchoring::{Anchoring, FoundAnchor};
+pub use certificates::{CertificatesStatus, ClientExpiry, FileExpiry};
 pub use checkpoints::Checkpoints;
 pub use cosignatures::{Cosignatures, WitnessStatus};
 pub use officers::{ActText, PendingList, PendingPolicy, PendingRequest};
@@ -57,6 +60,7 @@ pub struct Operations {
     readiness: readiness::LastCheck,
     mirror: Option<Arc<Mirror>>,
     cosignatures: Option<Cosignatures>,
+    certificates: certificates::KnownCertificates,
     /// Requests run here and not in their connection: a caller who leaves cuts nothing in two.
     requests: TaskTracker,
 }
@@ -88,6 +92,7 @@ impl Operations {
             readiness,
             mirror,
             cosignatures,
+            certificates: certificates::KnownCertificates::new(None),
             requests,
         }
     }
@@ -104,6 +109,12 @@ impl Operations {
         Self { cosignatures: Some(cosignatures), ..self }
     }
 
+    /// With what its watcher listener proves itself.
+    #[must_use]
+    pub fn with_certificates(self, certificates: Arc<Certificates>) -> Self {
+        Self { certificates: certificates::KnownCertificates::new(Some(certificates)), ..self }
+    }
+
     /// Whether this peer is a watcher of the policy: asked before its body is read, and again for the request itself.
     ///
     /// # Errors
@@ -113,7 +124,9 @@ impl Operations {
     }
 
     fn principal(&self, peer: &Peer) -> Result<Principal, Refusal> {
-        authenticate(&self.audit.policy(), peer, Timestamp::now().as_second())
+        let principal = authenticate(&self.audit.policy(), peer, Timestamp::now().as_second())?;
+        self.certificates.saw(&principal, peer);
+        Ok(principal)
     }
 
     /// A handshake failed, or a request came without a known certificate.
@@ -153,6 +166,7 @@ impl Operations {
         for witness in self.cosignatures.iter().flat_map(Cosignatures::status) {
             self.metrics.witness(&witness.name, witness.size, witness.timestamp);
         }
+        self.set_certificate_metrics();
         self.metrics.text()
     }
 

@@ -5,6 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use appliance_wire::{BootToken, LogKey, Scope, sha256_hex};
 use hsm_types::PublicKey;
+use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -15,7 +16,7 @@ use crate::{
     operations::{Addresses, Anchoring, Checkpoints, Cosignatures, FoundAnchor, Operations},
     refusal::Refusal,
     tokens::{LOG_KEY, TokenState, Tokens, reserved},
-    transport::{Admin, Https, Limits, Monitor, TlsFiles, TransportError},
+    transport::{Admin, Certificates, Https, Limits, Monitor, TlsFiles, TransportError},
 };
 
 /// Why the appliance does not serve.
@@ -64,11 +65,11 @@ impl ServeError {
 
 const TOKENS_OPEN_WITHIN: Duration = Duration::from_secs(20);
 
-/// Serves until `stop`.
+/// Serves until `stop`; reads the certificates again whenever `reload` is notified.
 ///
 /// # Errors
 /// [`ServeError`]: nothing was signed.
-pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeError> {
+pub async fn serve(config: Config, stop: CancellationToken, reload: Arc<Notify>) -> Result<(), ServeError> {
     let config = Arc::new(config);
     check_room(&config)?;
     let opened = open_log(&config).await?;
@@ -84,7 +85,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
     let (anchoring, found) =
         Anchoring::begin(&tokens, checkpoints.token(), &opened).await.map_err(ServeError::State)?;
 
-    let https = bind_https(&config).await?;
+    let (https, certificates) = bind_https(&config).await?;
     let monitor = match config.monitor_address {
         Some(address) => Some(Monitor::bind(address, Limits::monitor()).await?),
         None => None,
@@ -101,7 +102,8 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
     let cosignatures = Cosignatures::open(&config.state_directory, checkpoints.key().clone(), config.witnesses.clone());
     let in_token = (checkpoints, anchoring);
     let operations = Operations::new(config, audit, tokens, freezes, metrics, in_token, addresses.clone());
-    let operations = Arc::new(operations.with_mirror(mirror).with_cosignatures(cosignatures));
+    let operations =
+        Arc::new(operations.with_mirror(mirror).with_cosignatures(cosignatures).with_certificates(certificates));
     // The charge of this start is in the log: only a token that knows of it keeps it there.
     if let Err(reason) = operations.anchor_and_tell().await {
         tracing::warn!(reason, "nothing is accepted until the log's anchor is written");
@@ -112,6 +114,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
     let background = tokio::spawn(Arc::clone(&operations).keep_checkpointing());
     let settling = tokio::spawn(Arc::clone(&operations).keep_settling());
     let resuming = tokio::spawn(Arc::clone(&operations).keep_resuming());
+    let certificates = tokio::spawn(Arc::clone(&operations).keep_certificates(reload));
     let listeners = TaskTracker::new();
     listeners.spawn(https.serve(Arc::clone(&operations), stop.clone()));
     listeners.spawn(admin.serve(Arc::clone(&operations), stop.clone()));
@@ -120,6 +123,7 @@ pub async fn serve(config: Config, stop: CancellationToken) -> Result<(), ServeE
     }
     listeners.close();
     listeners.wait().await;
+    certificates.abort();
     resuming.abort();
     settling.abort();
     background.abort();
@@ -243,14 +247,16 @@ async fn checkpoints(config: &Config, opened: &Opened, tokens: &Tokens) -> Resul
     Checkpoints::open(&config.state_directory, key, home.token.clone(), opened.log()).map_err(ServeError::State)
 }
 
-async fn bind_https(config: &Config) -> Result<Https, ServeError> {
+async fn bind_https(config: &Config) -> Result<(Https, Arc<Certificates>), TransportError> {
     let listener = &config.watcher_listener;
-    let files = TlsFiles {
+    let certificates = Certificates::load(&TlsFiles {
         certificate: listener.certificate.clone(),
         private_key: listener.private_key.clone(),
         client_ca: listener.client_ca.clone(),
-    };
-    Ok(Https::bind(listener.address, &files, Limits::default()).await?)
+        client_crl: listener.client_crl.clone(),
+    })?;
+    let https = Https::bind(listener.address, Arc::clone(&certificates), Limits::default()).await?;
+    Ok((https, certificates))
 }
 
 fn boot_facts(config: &Config, tokens: &Tokens, anchor: FoundAnchor) -> Result<BootFacts, String> {

@@ -6,6 +6,7 @@
 mod admin;
 mod admin_client;
 mod answers;
+mod certificates;
 mod connections;
 mod error;
 mod https;
@@ -20,8 +21,9 @@ mod watcher_api;
 
 pub use admin::Admin;
 pub use admin_client::{AdminError, call};
+pub use certificates::{Certificates, ClientCertificate};
 pub use error::TransportError;
 pub use https::Https;
 pub use limits::Limits;
 pub use monitor::Monitor;
-pub use tls::TlsFiles;
+pub use tls::{Expiry, TlsFiles};

@@ -41,6 +41,27 @@ pub fn replace(path: &Path, content: &str) -> Result<(), Error> {
     fs::rename(&beside, path).and_then(|()| sync_parent(path)).map_err(failed)
 }
 
+/// Puts `next` in the place of `path`; what was there stays as `old`.
+pub fn supersede(path: &Path, next: &Path, old: &Path) -> Result<(), Error> {
+    let failed = |source| Error::File { attempted: "replace", path: path.to_owned(), source };
+    match fs::hard_link(path, old) {
+        Ok(()) => {}
+        // An interrupted run came so far.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(failed(error)),
+    }
+    fs::rename(next, path).and_then(|()| sync_parent(path)).map_err(failed)
+}
+
+/// `path` with `.suffix` behind its whole name.
+#[must_use]
+pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(suffix);
+    name.into()
+}
+
 /// Makes a directory and its parents; what this call makes is closed to others.
 pub fn create_directory(path: &Path) -> Result<(), Error> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|source| Error::File {

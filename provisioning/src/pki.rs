@@ -6,10 +6,16 @@
 mod authority;
 mod certificate;
 mod leaf;
+mod listing;
+mod renewal;
+mod revocation;
 
 pub use authority::Authority;
 pub use certificate::{IssuedCertificate, expires_within};
 pub use leaf::{Leaf, Use};
+pub use listing::{Listed, list};
+pub use renewal::Renewed;
+pub use revocation::{REVOCATION_LIST, RevocationList, Revoked};
 
 use std::path::{Path, PathBuf};
 
@@ -40,6 +46,19 @@ impl Pair {
         Self { name: name.to_owned(), certificate: file("crt"), key: file("key") }
     }
 
+    /// Where the pair that replaces this one is made.
+    fn next(&self) -> Self {
+        let file = |path: &Path| files::with_suffix(path, "next");
+        Self { name: self.name.clone(), certificate: file(&self.certificate), key: file(&self.key) }
+    }
+
+    /// Where this pair stays once it was replaced, told from others by the number of its certificate.
+    fn superseded(&self, serial: &[u8]) -> Self {
+        let suffix = format!("{OLD}{}", hex::encode(serial.get(..4).unwrap_or(serial)));
+        let file = |path: &Path| files::with_suffix(path, &suffix);
+        Self { name: self.name.clone(), certificate: file(&self.certificate), key: file(&self.key) }
+    }
+
     /// The key: the one that is there, or a new one. It is written before any certificate names it.
     fn ensure_key(&self) -> Result<KeyPair, Error> {
         if !files::exists(&self.key)? {
@@ -60,6 +79,9 @@ impl Pair {
         Error::Certificate { name: self.name.clone(), source }
     }
 }
+
+/// What follows `NAME.crt.` where a newer one took its place.
+const OLD: &str = "old-";
 
 /// 16 random bytes, positive as DER counts.
 fn random_serial() -> SerialNumber {

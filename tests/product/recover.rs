@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path, process::Output};
 
+use appliance_wire::sha256_hex;
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
@@ -176,6 +177,11 @@ fn refusals() {
     assert_ne!(forged, log);
     fs::write(installation.path("forged.jsonl"), forged).unwrap();
     refused(&["--from", "forged.jsonl"], 3, "does not verify");
+    let evidence = sha256_hex(b"evidence");
+    fs::create_dir_all(installation.path("backup/evidence")).unwrap();
+    fs::write(installation.path("backup/evidence").join(&evidence), "half of it").unwrap();
+    refused(&["--from", "backup", "--receipts", "receipts.json"], 3, &evidence);
+    fs::remove_dir_all(installation.path("backup/evidence")).unwrap();
     let receipts = fs::read_to_string(installation.path("receipts.json")).unwrap();
     let bent = receipts.replacen("\"proof\":[\"", "\"proof\":[\"AAAA", 1);
     fs::write(installation.path("bent.json"), bent).unwrap();
@@ -211,7 +217,13 @@ fn again() {
         assert!(std::process::Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
     };
     copy(&token, &kept);
+    let evidence = sha256_hex(b"evidence");
+    fs::create_dir(installation.path("backup/evidence")).unwrap();
+    fs::write(installation.path("backup/evidence").join(&evidence), "evidence").unwrap();
+    fs::write(installation.path("backup/evidence/part"), "of no hash").unwrap();
     installation.run("chancery", &["audit", "recover", "--from", "backup"]);
+    let brought = fs::read_dir(installation.path("state/evidence")).unwrap().map(|file| file.unwrap().file_name());
+    assert_eq!(brought.collect::<Vec<_>>(), [evidence.as_str()]);
     // As if it had ended before the token was told.
     copy(&kept, &token);
     assert_eq!(chancery(&installation, &["serve"]).0, 78);

@@ -1,8 +1,11 @@
 //! `chancery serve`.
 
-use std::{io::IsTerminal, path::Path};
+use std::{io::IsTerminal, path::Path, sync::Arc};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::Notify,
+};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -16,15 +19,22 @@ pub(super) fn run(config: &Path) -> Result<(), Failure> {
     let result = runtime.block_on(async {
         let stop = CancellationToken::new();
         let (mut terminate, mut interrupt, mut hangup) = signals()?;
+        let reload = Arc::new(Notify::new());
         tokio::spawn({
-            let stop = stop.clone();
+            let (stop, reload) = (stop.clone(), Arc::clone(&reload));
             async move {
-                tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {}, _ = hangup.recv() => {} }
+                loop {
+                    tokio::select! {
+                        _ = terminate.recv() => break,
+                        _ = interrupt.recv() => break,
+                        _ = hangup.recv() => reload.notify_one(),
+                    }
+                }
                 tracing::info!("stopping: requests under way are finished first");
                 stop.cancel();
             }
         });
-        crate::serve::serve(config, stop).await.map_err(|error| {
+        crate::serve::serve(config, stop, reload).await.map_err(|error| {
             let message = chain(&error);
             if error.is_final() { Failure::fatal(message) } else { Failure::failed(message) }
         })

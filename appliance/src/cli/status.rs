@@ -65,6 +65,7 @@ fn show(status: &Value) {
     line("open requests", status["open_requests"].to_string());
     line("log key", text(&status["log_key"]));
     line("watcher listener", text(&status["listeners"]["watcher"]));
+    show_certificates(&status["certificates"], line);
     if status["wall_clock_trusted"] == false {
         line("wall clock", "stepped: hours and expires_at refuse".to_owned());
     }
@@ -85,5 +86,30 @@ fn show(status: &Value) {
     }
     for scope in frozen {
         line("FROZEN", format!("{} {}", text(&scope["scope"]), scope["name"].as_str().unwrap_or_default()));
+    }
+}
+
+/// In capitals what ends within a month.
+fn show_certificates(certificates: &Value, line: impl Fn(&str, String)) {
+    let list = |name: &str| certificates[name].as_array().cloned().unwrap_or_default();
+    let say = |what: &str, which: &str, certificate: &Value| {
+        let days = certificate["days_left"].as_i64().unwrap_or_default();
+        let name = if days < 30 { what.to_uppercase() } else { what.to_owned() };
+        let end = certificate["not_after"].as_str().unwrap_or_default();
+        line(&name, format!("{which} until {end} ({days} days)"));
+    };
+    for file in list("files") {
+        let which = match file["name"].as_str() {
+            Some("server") => "the appliance's",
+            Some("client_ca") => "the CA's",
+            _ => "the revocation list's",
+        };
+        say("certificate", which, &file);
+    }
+    for client in list("clients") {
+        say("certificate", &format!("watcher {}'s", client["watcher"].as_str().unwrap_or_default()), &client);
+    }
+    if let Some(reason) = certificates["not_reloaded"].as_str() {
+        line("CERTIFICATES", format!("NOT RELOADED, those read before are in force: {reason}"));
     }
 }

@@ -39,12 +39,12 @@ pub enum BadFile {
 }
 
 /// The regular file at `path`, open.
-pub(super) fn open_readable(path: &Path) -> Result<File, BadFile> {
+pub(crate) fn open_readable(path: &Path) -> Result<File, BadFile> {
     Ok(open_regular(path, OFlags::empty())?.0)
 }
 
 /// The regular file at `path`, open, which no one but its owner may read or write.
-pub(super) fn open_private(path: &Path) -> Result<File, BadFile> {
+pub(crate) fn open_private(path: &Path) -> Result<File, BadFile> {
     // The mode is taken from the open file, not from the path, so that what was checked is what is read.
     let (file, stat) = open_regular(path, OFlags::NOFOLLOW)?;
     let mode = stat.st_mode & 0o7777;

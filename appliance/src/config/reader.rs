@@ -53,6 +53,11 @@ pub(super) fn readable(section: &Section<'_>, key: &'static str, directory: &Pat
     Some(path)
 }
 
+/// Likewise, where the key is there at all. A mistake in it ends the start as any other does.
+fn optional_readable(section: &Section<'_>, key: &'static str, directory: &Path) -> Option<PathBuf> {
+    if section.has(key) { readable(section, key, directory) } else { None }
+}
+
 /// The path under `key`, of a file that only its owner can read.
 pub(super) fn private(section: &Section<'_>, key: &'static str, directory: &Path) -> Option<PathBuf> {
     let path = path(section, key, directory)?;
@@ -104,11 +109,13 @@ fn watcher_listener(root: &Section<'_>, directory: &Path) -> Option<WatcherListe
     let certificate = readable(&section, "certificate", directory);
     let private_key = private(&section, "private_key", directory);
     let client_ca = readable(&section, "client_ca", directory);
+    let client_crl = optional_readable(&section, "client_crl", directory);
     Some(WatcherListener {
         address: address?,
         certificate: certificate?,
         private_key: private_key?,
         client_ca: client_ca?,
+        client_crl,
     })
 }
 

@@ -138,6 +138,11 @@ fn every_mistake_has_its_line_and_words() {
         ("exchange.example/signer-1", "", "line 7, audit_log.origin: write"),
         ("pki/server.crt", "pki", "line 11, watcher_listener.certificate: "),
         ("pki/ca.crt", "pki/absent.crt", "line 13, watcher_listener.client_ca: "),
+        (
+            "client_ca = \"pki/ca.crt\"",
+            "client_ca = \"pki/ca.crt\"\nclient_crl = \"pki/absent.crl\"",
+            "line 14, watcher_listener.client_crl: ",
+        ),
         ("admin.sock", &"s".repeat(108), "line 16, admin_listener.socket: the path"),
         ("127.0.0.1:9464", "0.0.0.0:9464", "line 19, monitor_listener.address: is not on loopback"),
         ("\"main\"", "\"a b\"", "line 22, token[1].name: write 1 to 40"),

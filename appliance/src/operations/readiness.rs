@@ -64,6 +64,8 @@ impl Operations {
         let served = |key: &PolicyKey| self.tokens.homes(&key.name).iter().any(|home| signing.contains(&home.as_str()));
         let all_served = !signing.is_empty() && self.audit.policy().keys.iter().all(served);
         let log = self.audit.probe().await.map_err(|refusal| refusal.problem.detail.clone());
+        // Those read before go on serving: it makes nothing unready.
+        checks.push(check("certificates".to_owned(), self.certificates.check()));
         let ready = all_served && log.is_ok();
         checks.push(check("audit log".to_owned(), log));
         Readiness { ready, profile: self.config.profile.name(), checks }

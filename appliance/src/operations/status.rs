@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use appliance_wire::Scope;
 use serde::Serialize;
 
-use super::{Cosignatures, Operations, WitnessStatus};
+use super::{CertificatesStatus, Cosignatures, Operations, WitnessStatus};
 use crate::{
     audit::{Ballast, MirrorStatus, ScrubStatus, free_bytes},
     tokens::TokenState,
@@ -83,6 +83,8 @@ pub struct Status {
     pub wall_clock_trusted: bool,
     /// Where it listens.
     pub listeners: Addresses,
+    /// When the certificates of the watcher listener and of its watchers end.
+    pub certificates: CertificatesStatus,
     /// Freezes in force.
     pub frozen: Vec<Scope>,
     /// Every token.
@@ -115,6 +117,7 @@ impl Operations {
             wall_clock_trusted: state.as_ref().is_some_and(|(_, _, moment)| moment.wall_trusted),
             log_key: state.and_then(|(log_key, _, _)| log_key),
             listeners: self.addresses.clone(),
+            certificates: self.certificates_status(),
             frozen: self.freezes.in_force(),
             tokens: self.tokens.all().map(|token| token_status(token.name(), &token.state())).collect(),
         }

@@ -7,9 +7,10 @@ use crate::config::{Config, DriverConfig, SecretSource, WatcherListener};
 /// The log, the configuration, keys and certificates, the admin socket, and every PIN: the worker is told its own, and
 /// has no need of the file.
 pub(super) fn own_places(config: &Config) -> Vec<PathBuf> {
-    let WatcherListener { certificate, private_key, client_ca, .. } = &config.watcher_listener;
+    let WatcherListener { certificate, private_key, client_ca, client_crl, .. } = &config.watcher_listener;
     let own = [&config.path, &config.state_directory, &config.admin_socket, certificate, private_key, client_ca];
     let mut places: Vec<PathBuf> = own.into_iter().cloned().collect();
+    places.extend(client_crl.clone());
     places.extend(config.mirror_directory.clone());
     places.extend(config.archive_directory.clone());
     places.extend(config.tokens.iter().filter_map(|token| match &token.secret {

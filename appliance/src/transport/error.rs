@@ -2,6 +2,8 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
+use crate::config::BadFile;
+
 /// A listener that cannot start: which address or file, what is wrong with it, what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -19,14 +21,9 @@ pub enum TransportError {
         "monitor_listener.address is {0}, which other machines can reach: use a loopback address such as 127.0.0.1:9464"
     )]
     NotLoopback(SocketAddr),
-    /// A file cannot be read.
-    #[error("reading {}: {source}", .file.display())]
-    File {
-        /// The file.
-        file: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// A file cannot be read, or others than its owner can.
+    #[error(transparent)]
+    File(#[from] BadFile),
     /// A file is not what it should be.
     #[error("{}: {what}", .file.display())]
     Content {

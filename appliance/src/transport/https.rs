@@ -14,7 +14,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Limits, TlsFiles, TransportError,
+    Certificates, Limits, TransportError,
     connections::{Peers, Protocol, Slot, accept_until, serve},
     tls, watcher_api,
 };
@@ -24,7 +24,7 @@ use crate::{operations::Operations, principal::Peer};
 pub struct Https {
     listener: TcpListener,
     address: SocketAddr,
-    acceptor: TlsAcceptor,
+    certificates: Arc<Certificates>,
     limits: Limits,
 }
 
@@ -41,13 +41,16 @@ impl Https {
     /// Listens on `address`; port 0 means any free one.
     ///
     /// # Errors
-    /// An address or file that cannot be used, with what to do about it.
-    pub async fn bind(address: SocketAddr, files: &TlsFiles, limits: Limits) -> Result<Self, TransportError> {
-        let config = tls::server_config(files)?;
+    /// An address that cannot be used, with what to do about it.
+    pub async fn bind(
+        address: SocketAddr,
+        certificates: Arc<Certificates>,
+        limits: Limits,
+    ) -> Result<Self, TransportError> {
         let refused = |source| TransportError::Address { address, source };
         let listener = TcpListener::bind(address).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;
-        Ok(Self { listener, address, acceptor: TlsAcceptor::from(Arc::new(config)), limits })
+        Ok(Self { listener, address, certificates, limits })
     }
 
     /// Where it listens.
@@ -74,7 +77,7 @@ impl Https {
         stop: CancellationToken,
     ) {
         let door = Door {
-            acceptor: self.acceptor,
+            certificates: self.certificates,
             peers: Peers::new(self.limits.connections_per_peer),
             limits: Arc::new(self.limits.clone()),
             router,
@@ -96,7 +99,7 @@ impl std::fmt::Debug for Https {
 /// All that the connections share.
 #[derive(Clone)]
 struct Door<T> {
-    acceptor: TlsAcceptor,
+    certificates: Arc<Certificates>,
     peers: Peers,
     limits: Arc<Limits>,
     router: Router,
@@ -121,7 +124,9 @@ impl<T: Fn(Event) + Send + Sync> Door<T> {
     }
 
     async fn handshake(&self, stream: TcpStream) -> Option<(TlsStream<TcpStream>, Peer)> {
-        let stream = match timeout(self.limits.handshake, self.acceptor.accept(stream)).await {
+        let handshake = self.certificates.handshake();
+        let acceptor = TlsAcceptor::from(handshake.config());
+        let stream = match timeout(self.limits.handshake, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
                 tracing::debug!(%error, "a TLS handshake failed");
@@ -132,9 +137,7 @@ impl<T: Fn(Event) + Send + Sync> Door<T> {
                 return None;
             }
         };
-        let certificate = stream.get_ref().1.peer_certificates()?.first()?;
-        let peer = tls::peer(certificate).inspect_err(|error| tracing::warn!(%error, "unreadable client certificate"));
-        let peer = peer.ok()?;
+        let peer = handshake.peer(stream.get_ref().1.peer_certificates()?)?;
         Some((stream, peer))
     }
 }

@@ -1,13 +1,14 @@
 //! What the transports' tests share: a small CA, and clients that can misbehave.
 
-use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fs, net::SocketAddr, os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
 
 use axum::body::{Body, Bytes};
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, StatusCode, client::conn::http2, header::HeaderMap};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, RevokedCertParams, SerialNumber, date_time_ymd,
 };
 use rustls::{
     ClientConfig, RootCertStore,
@@ -96,12 +97,39 @@ impl Pki {
     pub(super) fn write(&self, name: &str, identity: &Identity) {
         let directory = self.directory.path();
         fs::write(directory.join(format!("{name}.crt")), &identity.pem).unwrap();
-        fs::write(directory.join(format!("{name}.key")), identity.key.serialize_pem()).unwrap();
+        let key = directory.join(format!("{name}.key"));
+        fs::write(&key, identity.key.serialize_pem()).unwrap();
+        fs::set_permissions(key, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    /// Writes `ca.crl`, in which this CA revokes the certificates with these serial numbers.
+    pub(super) fn revoke(&self, serials: &[u64]) {
+        let revoked = |serial: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: date_time_ymd(2020, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(2090, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = list.signed_by(&self.ca).unwrap();
+        fs::write(self.directory.path().join("ca.crl"), list.pem().unwrap()).unwrap();
     }
 
     pub(super) fn files(&self) -> TlsFiles {
         let file = |name: &str| self.directory.path().join(name);
-        TlsFiles { certificate: file("server.crt"), private_key: file("server.key"), client_ca: file("ca.crt") }
+        TlsFiles {
+            certificate: file("server.crt"),
+            private_key: file("server.key"),
+            client_ca: file("ca.crt"),
+            client_crl: None,
+        }
     }
 
     /// A client that trusts this CA.

@@ -1,45 +1,92 @@
-//! TLS 1.3 and nothing older, with a client certificate or not at all.
+//! TLS 1.3 and nothing older, with a client certificate or not at all: what a listener's files come to.
 
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use jiff::Timestamp;
 use rustls::{
     Error, RootCertStore, ServerConfig,
-    crypto::ring,
-    pki_types::{CertificateDer, PrivateKeyDer, pem, pem::PemObject},
+    crypto::{CryptoProvider, ring},
+    pki_types::{CertificateDer, PrivateKeyDer, UnixTime},
     server::{VerifierBuilderError, WebPkiClientVerifier, danger::ClientCertVerifier},
     version::TLS13,
 };
 
 use super::TransportError;
 
-mod peer;
+mod certificate;
+mod crl;
+mod files;
 
-pub(super) use peer::peer;
+pub(super) use certificate::Read;
+use crl::RevocationLists;
+pub use files::TlsFiles;
+pub(super) use files::{Stamps, stamps};
 
-/// The files of a TLS listener, all PEM.
-#[derive(Clone, Debug)]
-pub struct TlsFiles {
-    /// The listener's certificate, then its intermediates.
-    pub certificate: PathBuf,
-    /// Its private key.
-    pub private_key: PathBuf,
-    /// The CA that issues the clients' certificates.
-    pub client_ca: PathBuf,
+/// When something of a listener's files ends.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Expiry {
+    /// `server`, `client_ca` or `client_crl`.
+    pub name: &'static str,
+    /// Its file.
+    pub file: PathBuf,
+    /// The earliest end in it; of a revocation list when the next one is due.
+    pub at: Timestamp,
 }
 
-/// The configuration these files make.
-pub(super) fn server_config(files: &TlsFiles) -> Result<ServerConfig, TransportError> {
-    let provider = Arc::new(ring::default_provider());
-    let chain = certificates(&files.certificate)?;
-    if let Some(own) = chain.first() {
-        let now = jiff::Timestamp::now().as_second();
-        peer::check_in_time(own, now).map_err(|what| content(&files.certificate, what))?;
+/// What the files of a listener said when they were read.
+pub(super) struct Loaded {
+    /// For the connections to come. Its sessions are its own: none of an earlier one is resumed under it.
+    pub(super) config: Arc<ServerConfig>,
+    /// When each file ends.
+    pub(super) expiries: Vec<Expiry>,
+    verifier: Arc<dyn ClientCertVerifier>,
+}
+
+impl Loaded {
+    /// Whether a client with this chain would be admitted now.
+    pub(super) fn admits(&self, chain: &[CertificateDer<'static>]) -> bool {
+        let Some((own, intermediates)) = chain.split_first() else { return false };
+        self.verifier.verify_client_cert(own, intermediates, UnixTime::now()).is_ok()
     }
-    let key = PrivateKeyDer::from_pem_file(&files.private_key).map_err(|error| pem_error(&files.private_key, error))?;
-    let verifier = client_verifier(files, &provider)?;
+}
+
+/// Reads the files.
+pub(super) fn load(files: &TlsFiles) -> Result<Loaded, TransportError> {
+    let provider = Arc::new(ring::default_provider());
+    let chain = files::certificates(&files.certificate)?;
+    let read = parsed(&files.certificate, &chain)?;
+    if let Some(own) = read.first() {
+        let now = Timestamp::now().as_second();
+        own.check_in_time(now).map_err(|what| content(&files.certificate, what))?;
+    }
+    let key = files::private_key(&files.private_key)?;
+    let cas = files::certificates(&files.client_ca)?;
+    let issuers = parsed(&files.client_ca, &cas)?;
+    let mut expiries = vec![
+        expiry("server", &files.certificate, read.iter().map(|read| read.not_after)),
+        expiry("client_ca", &files.client_ca, issuers.iter().map(|read| read.not_after)),
+    ];
+    let mut lists = None;
+    if let Some(file) = &files.client_crl {
+        let read = RevocationLists::read(file, &issuers, &provider)?;
+        expiries.push(expiry("client_crl", file, read.next_updates.iter().copied()));
+        lists = Some((file, read));
+    }
+    let verifier = client_verifier(&files.client_ca, cas, lists, &provider)?;
+    let config = server_config(files, provider, Arc::clone(&verifier), chain, key)?;
+    Ok(Loaded { config: Arc::new(config), expiries, verifier })
+}
+
+fn server_config(
+    files: &TlsFiles,
+    provider: Arc<CryptoProvider>,
+    verifier: Arc<dyn ClientCertVerifier>,
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<ServerConfig, TransportError> {
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])
         .map_err(|error| content(&files.certificate, error.to_string()))?
@@ -55,25 +102,37 @@ pub(super) fn server_config(files: &TlsFiles) -> Result<ServerConfig, TransportE
 /// Name of HTTP/2 in the handshake.
 pub(super) const HTTP_2: &[u8] = b"h2";
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TransportError> {
-    let chain: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(file).map_err(|error| pem_error(file, error))?.collect();
-    let chain = chain.map_err(|error| pem_error(file, error))?;
-    if chain.is_empty() { Err(pem_error(file, pem::Error::NoItemsFound)) } else { Ok(chain) }
+fn parsed(file: &Path, certificates: &[CertificateDer<'_>]) -> Result<Vec<Read>, TransportError> {
+    let read = certificates.iter().map(|der| Read::new(der)).collect::<Result<_, _>>();
+    read.map_err(|error| content(file, format!("not a certificate: {error}")))
+}
+
+/// The earliest of some ends, Unix seconds.
+fn expiry(name: &'static str, file: &Path, ends: impl Iterator<Item = i64>) -> Expiry {
+    let earliest = ends.min().unwrap_or(i64::MAX);
+    Expiry { name, file: file.to_owned(), at: Timestamp::from_second(earliest).unwrap_or(Timestamp::MAX) }
 }
 
 fn client_verifier(
-    files: &TlsFiles,
-    provider: &Arc<rustls::crypto::CryptoProvider>,
+    file: &Path,
+    cas: Vec<CertificateDer<'static>>,
+    lists: Option<(&PathBuf, RevocationLists)>,
+    provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, TransportError> {
-    let file = &files.client_ca;
     let mut roots = RootCertStore::empty();
-    for root in certificates(file)? {
-        roots.add(root).map_err(|error| content(file, format!("not a CA certificate: {error}")))?;
+    for ca in cas {
+        roots.add(ca).map_err(|error| content(file, format!("not a CA certificate: {error}")))?;
     }
-    WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
-        .build()
-        .map_err(|error: VerifierBuilderError| content(file, error.to_string()))
+    let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+    let list_file = lists.as_ref().map(|(file, _)| (*file).clone());
+    if let Some((_, lists)) = lists {
+        // Of two CAs one may have no list. Every list there is was found to be signed by one of them.
+        builder = builder.with_crls(lists.lists).allow_unknown_revocation_status();
+    }
+    builder.build().map_err(|error| match (&error, list_file) {
+        (VerifierBuilderError::InvalidCrl(_), Some(list)) => content(&list, error.to_string()),
+        _ => content(file, error.to_string()),
+    })
 }
 
 fn own_certificate_error(files: &TlsFiles, error: &Error) -> TransportError {
@@ -82,19 +141,6 @@ fn own_certificate_error(files: &TlsFiles, error: &Error) -> TransportError {
         return content(&files.private_key, what);
     }
     content(&files.certificate, error.to_string())
-}
-
-fn pem_error(file: &Path, error: pem::Error) -> TransportError {
-    if let pem::Error::Io(source) = error {
-        return TransportError::File { file: file.to_owned(), source };
-    }
-    if matches!(error, pem::Error::NoItemsFound) {
-        return content(
-            file,
-            "no PEM block of the right kind in it: expected one that begins with -----BEGIN".to_owned(),
-        );
-    }
-    content(file, format!("not readable as PEM: {error}"))
 }
 
 fn content(file: &Path, what: String) -> TransportError {

@@ -1,4 +1,8 @@
-//! `pki issue`.
+//! `pki issue`, and the commands beside it.
+
+mod list;
+mod renew;
+mod revoke;
 
 use std::path::PathBuf;
 
@@ -12,7 +16,7 @@ use crate::{
     report::Report,
 };
 
-/// Issue certificates.
+/// Issue, renew, revoke and list certificates.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  chancery-provision pki issue btc-watcher-2 --directory trial/pki")]
 pub(super) struct Pki {
@@ -23,12 +27,15 @@ pub(super) struct Pki {
 #[derive(Debug, Subcommand)]
 enum Command {
     Issue(Issue),
+    Renew(renew::Renew),
+    Revoke(revoke::Revoke),
+    List(list::List),
 }
 
 /// Issue a watcher's certificate, signed by ca.crt of the directory, and print its line for the policy.
 ///
-/// Where NAME.key is there the certificate is issued over that key: so a certificate is renewed, and the policy need
-/// not change. A certificate that is there is not overwritten.
+/// Where NAME.key is there the certificate is issued over that key. A certificate that is there is not overwritten:
+/// `pki renew` replaces it.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  chancery-provision pki issue btc-watcher-2 --directory trial/pki --days 90\n  \
     chancery-provision pki issue signer-1 --server --san signer-1.internal --san 10.0.0.7 --directory trial/pki")]
@@ -51,8 +58,12 @@ struct Issue {
 
 impl Pki {
     pub(super) fn run(self, report: &Report) -> Result<(), Error> {
-        let Command::Issue(issue) = self.command;
-        issue.run(report)
+        match self.command {
+            Command::Issue(issue) => issue.run(report),
+            Command::Renew(renew) => renew.run(report),
+            Command::Revoke(revoke) => revoke.run(report),
+            Command::List(list) => list.run(report),
+        }
     }
 }
 
@@ -62,7 +73,7 @@ impl Issue {
         let _lock = files::lock_directory(&directory)?;
         let path = directory.join(format!("{}.crt", self.name));
         if files::exists(&path)? {
-            let reason = "is there and is not overwritten: to renew it move it away and run again; its key stays";
+            let reason = "is there and is not overwritten: `pki renew` replaces it";
             return Err(Error::InTheWay { path, reason: reason.to_owned() });
         }
         let usage = if self.server { Use::Server(self.san) } else { Use::Watcher };

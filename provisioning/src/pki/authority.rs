@@ -7,12 +7,16 @@ use std::{
 
 use hsm_types::KeyLabel;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    PublicKeyData,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PublicKeyData,
 };
 use sha2::{Digest, Sha256};
 
-use super::{BACKDATED_SECONDS, CA_DAYS, IssuedCertificate, Leaf, Pair, certificate, random_serial};
+use super::{
+    BACKDATED_SECONDS, CA_DAYS, IssuedCertificate, Leaf, Pair,
+    certificate::{self, CertificateFacts},
+    random_serial,
+};
 use crate::{Error, files, report::Outcome};
 
 /// The CA of one directory, able to sign.
@@ -56,22 +60,42 @@ impl Authority {
 
     /// Issues `NAME.crt` over `NAME.key`; the key is made unless it is there, a certificate that is there stays.
     pub fn issue(&self, directory: &Path, leaf: &Leaf) -> Result<IssuedCertificate, Error> {
-        let pair = Pair::of(directory, &leaf.file);
-        leaf.file.parse::<KeyLabel>().map_err(|error| wrong_name(error.to_string()))?;
-        if leaf.file == CA {
-            return Err(wrong_name("\"ca\" is the authority's own name".to_owned()));
-        }
-        let key = pair.ensure_key()?;
+        let pair = leaf_pair(directory, &leaf.file)?;
+        self.certify(&pair, leaf, &pair.ensure_key()?)?;
+        IssuedCertificate::read(directory, &leaf.file)
+    }
+
+    /// Makes the pair's certificate over `key`, unless it is there.
+    pub(super) fn certify(&self, pair: &Pair, leaf: &Leaf, key: &KeyPair) -> Result<(), Error> {
         let mut params = params(&leaf.subject, leaf.days);
         params.use_authority_key_identifier_extension = true;
         leaf.apply(&mut params).map_err(|source| pair.failed(source))?;
-        let certificate = params.signed_by(&key, &self.issuer).map_err(|source| self.pair.failed(source))?;
-        files::create(&pair.certificate, certificate.pem().as_bytes(), files::PUBLIC)?;
-        IssuedCertificate::read(directory, &leaf.file)
+        let certificate = params.signed_by(key, &self.issuer).map_err(|source| self.pair.failed(source))?;
+        files::create(&pair.certificate, certificate.pem().as_bytes(), files::PUBLIC).map(drop)
+    }
+
+    /// Signs a revocation list, as PEM.
+    pub(super) fn sign_list(&self, list: &CertificateRevocationListParams) -> Result<String, Error> {
+        let signed = list.signed_by(&self.issuer).and_then(|list| list.pem());
+        signed.map_err(|source| Error::Certificate { name: "revoked".to_owned(), source })
+    }
+
+    /// Its certificate.
+    pub(super) fn certificate(&self) -> Result<CertificateFacts, Error> {
+        CertificateFacts::read(&self.pair.certificate)
     }
 }
 
-fn wrong_name(reason: String) -> Error {
+/// The pair of a server or a watcher.
+pub(super) fn leaf_pair(directory: &Path, name: &str) -> Result<Pair, Error> {
+    name.parse::<KeyLabel>().map_err(|error| wrong_name(error.to_string()))?;
+    if name == CA {
+        return Err(wrong_name("\"ca\" is the authority's own name".to_owned()));
+    }
+    Ok(Pair::of(directory, name))
+}
+
+pub(super) fn wrong_name(reason: String) -> Error {
     Error::Argument { argument: "NAME", reason }
 }
 

@@ -1,6 +1,7 @@
 //! What is read back from a certificate's file.
 
 use std::{
+    net::IpAddr,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -8,11 +9,13 @@ use std::{
 use rcgen::{KeyPair, PublicKeyData};
 use sha2::{Digest, Sha256};
 use x509_cert::{
-    Certificate,
-    der::{DecodePem, Encode},
+    Certificate, TbsCertificate,
+    der::{DateTime, DecodePem, Encode, Error as DerError, asn1::ObjectIdentifier},
+    ext::pkix::{BasicConstraints, ExtendedKeyUsage, SubjectAltName, name::GeneralName},
+    name::Name,
 };
 
-use super::Pair;
+use super::{Pair, Use};
 use crate::{Error, files};
 
 /// A certificate that lies beside its key.
@@ -50,6 +53,75 @@ impl IssuedCertificate {
     }
 }
 
+/// What a certificate says.
+#[derive(Clone, Debug)]
+pub(super) struct CertificateFacts {
+    pub(super) issuer: String,
+    pub(super) subject: String,
+    pub(super) common_name: String,
+    pub(super) serial: Vec<u8>,
+    pub(super) not_after: DateTime,
+    pub(super) public_key_sha256: String,
+    /// Whether it is a CA's.
+    pub(super) is_ca: bool,
+    /// `None` where it is for neither end.
+    pub(super) usage: Option<Use>,
+}
+
+impl CertificateFacts {
+    /// Reads a file.
+    pub(super) fn read(path: &Path) -> Result<Self, Error> {
+        let certificate = parse(path, &files::read(path)?)?.tbs_certificate;
+        let unreadable = |error: DerError| unreadable(path, &error);
+        let public_key = certificate.subject_public_key_info.to_der().map_err(unreadable)?;
+        Ok(Self {
+            issuer: certificate.issuer.to_string(),
+            subject: certificate.subject.to_string(),
+            common_name: common_name(&certificate.subject).unwrap_or_default(),
+            serial: certificate.serial_number.as_bytes().to_vec(),
+            not_after: certificate.validity.not_after.to_date_time(),
+            public_key_sha256: hex::encode(Sha256::digest(public_key)),
+            is_ca: certificate.get::<BasicConstraints>().map_err(unreadable)?.is_some_and(|(_, basic)| basic.ca),
+            usage: usage(&certificate).map_err(unreadable)?,
+        })
+    }
+}
+
+fn common_name(subject: &Name) -> Option<String> {
+    let attribute = subject.0.iter().flat_map(|rdn| rdn.0.iter()).find(|attribute| attribute.oid == COMMON_NAME)?;
+    std::str::from_utf8(attribute.value.value()).ok().map(str::to_owned)
+}
+
+fn usage(certificate: &TbsCertificate) -> Result<Option<Use>, DerError> {
+    let usages = certificate.get::<ExtendedKeyUsage>()?.map(|(_, usages)| usages.0).unwrap_or_default();
+    if usages.contains(&CLIENT_AUTH) {
+        return Ok(Some(Use::Watcher));
+    }
+    if !usages.contains(&SERVER_AUTH) {
+        return Ok(None);
+    }
+    let names = certificate.get::<SubjectAltName>()?.map(|(_, names)| names.0).unwrap_or_default();
+    Ok(Some(Use::Server(names.iter().filter_map(server_name).collect())))
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "other names are none a watcher connects to")]
+fn server_name(name: &GeneralName) -> Option<String> {
+    match name {
+        GeneralName::DnsName(name) => Some(name.to_string()),
+        GeneralName::IpAddress(address) => {
+            let bytes = address.as_bytes();
+            let four = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
+            four.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok().map(|address| address.to_string())
+        }
+        _ => None,
+    }
+}
+
+/// `id-at-commonName`, `id-kp-serverAuth`, `id-kp-clientAuth` (RFC 5280).
+const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
+const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
+
 /// Whether the certificate will no longer be valid after `span` from now.
 pub fn expires_within(certificate: &Path, span: Duration) -> Result<bool, Error> {
     let parsed = parse(certificate, &files::read(certificate)?)?;
@@ -63,6 +135,11 @@ pub(super) fn expect_key(pair: &Pair, pem: &str, key: &KeyPair) -> Result<(), Er
     }
     let reason = format!("belongs to another key than {}: move one of the two away and run again", pair.key.display());
     Err(Error::Config { path: pair.certificate.clone(), reason })
+}
+
+/// Whether the certificate in this file is over this key.
+pub(super) fn is_over(certificate: &Path, key: &KeyPair) -> Result<bool, Error> {
+    Ok(public_key_info(certificate, &files::read(certificate)?)? == key.subject_public_key_info())
 }
 
 fn public_key_info(path: &Path, pem: &str) -> Result<Vec<u8>, Error> {

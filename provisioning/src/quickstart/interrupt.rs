@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM, told and not died of.
+//! Ctrl-C, SIGTERM and the end of the terminal, told and not died of.
 
 use std::{
     path::PathBuf,
@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Error;
 
-/// From its making on, the first SIGINT or SIGTERM comes out here.
+/// From its making on, the first SIGINT, SIGTERM or SIGHUP comes out here.
 #[derive(Debug)]
 pub(super) struct Interrupt(Receiver<()>);
 
@@ -21,12 +21,16 @@ impl Interrupt {
             |source| Error::File { attempted: "watch for signals in", path: PathBuf::from("this process"), source };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(failed)?;
         let guard = runtime.enter();
-        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        let interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        // The appliance does not end by it.
+        let hangup = signal(SignalKind::hangup()).map_err(failed)?;
         drop(guard);
         let (sender, receiver) = mpsc::channel();
-        let told = sender.clone();
-        runtime.spawn(async move { interrupt.recv().await.map(|()| told.send(())) });
+        for mut signal in [interrupt, hangup] {
+            let told = sender.clone();
+            runtime.spawn(async move { signal.recv().await.map(|()| told.send(())) });
+        }
         thread::spawn(move || {
             runtime.block_on(async {
                 terminate.recv().await;

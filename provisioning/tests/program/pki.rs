@@ -3,7 +3,7 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 use provisioning::pki::{self, Authority, Leaf};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection,
-    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+    pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, ServerName, pem::PemObject},
     server::WebPkiClientVerifier,
 };
 use sha2::{Digest, Sha256};
@@ -13,6 +13,8 @@ use x509_cert::{
 };
 
 use crate::harness::Place;
+
+mod renewal;
 
 /// A directory with everything `init` puts into `pki/`.
 fn place() -> Place {
@@ -41,7 +43,10 @@ fn shake_hands(
     roots.add(CertificateDer::from_pem_file(authority.path("ca.crt")).unwrap()).unwrap();
     let roots = Arc::new(roots);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone()).build().unwrap();
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone());
+    let list = authority.path("revoked.crl");
+    let lists = list.exists().then(|| CertificateRevocationListDer::from_pem_file(&list).unwrap());
+    let verifier = verifier.with_crls(lists).build().unwrap();
     let (chain, key) = pair(server.0, server.1);
     let server = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&rustls::version::TLS13])?
@@ -136,10 +141,10 @@ fn a_policy_names_a_watcher_by_the_hash_of_its_public_key() {
 }
 
 #[test]
-fn a_certificate_is_not_overwritten_and_its_renewal_keeps_the_key() {
+fn a_certificate_is_not_overwritten_and_one_moved_away_is_issued_over_its_key() {
     let place = place();
     let issue = ["pki", "issue", "watcher", "--directory", ".", "--json"];
-    place.run(&issue).refused(1, "is not overwritten");
+    place.run(&issue).refused(1, "`pki renew` replaces it");
     let key = fs::read(place.path("watcher.key")).unwrap();
     let old = fs::read(place.path("watcher.crt")).unwrap();
     fs::rename(place.path("watcher.crt"), place.path("watcher.old")).unwrap();

@@ -25,6 +25,7 @@ case "$1 $2" in
   "serve --config")
     test -e broken && { echo "the token is gone" >&2; exit 78; }
     trap 'echo told to stop; exit 0' TERM INT
+    trap : HUP
     echo serving; touch serving
     while :; do sleep 0.05; done ;;
 esac
@@ -99,8 +100,8 @@ fn once_goes_the_whole_way_and_a_second_run_goes_on_with_it() {
 }
 
 #[test]
-fn ctrl_c_stops_the_appliance_in_order() {
-    for to_the_group in [true, false] {
+fn ctrl_c_and_a_closed_terminal_stop_the_appliance_in_order() {
+    for (signal, to_the_group) in [(Signal::INT, true), (Signal::INT, false), (Signal::HUP, true)] {
         let (place, program) = place();
         answer_readyz(&place);
         let mut command = place.command(&program, &ARGUMENTS);
@@ -115,7 +116,7 @@ fn ctrl_c_stops_the_appliance_in_order() {
         }
         assert!(said.contains("bin/chancery-watcher keys --config qs/watcher.toml"), "{said}");
         let pid = Pid::from_child(&child);
-        if to_the_group { kill_process_group(pid, Signal::INT) } else { kill_process(pid, Signal::INT) }.unwrap();
+        if to_the_group { kill_process_group(pid, signal) } else { kill_process(pid, signal) }.unwrap();
         assert!(child.wait().unwrap().success());
         assert!(place.read("qs/appliance.log").contains("told to stop"));
     }

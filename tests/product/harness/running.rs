@@ -90,6 +90,11 @@ impl Running {
         std::fs::read_to_string(&self.log).unwrap()
     }
 
+    /// Asks it to read its certificates again.
+    pub(crate) fn hang_up(&self) {
+        kill_process(self.pid(), Signal::HUP).unwrap();
+    }
+
     /// Ends it as systemd would; it must end well.
     pub(crate) fn stop(mut self) {
         kill_process(self.pid(), Signal::TERM).unwrap();

@@ -36,6 +36,11 @@ impl Watcher {
         self.runtime.block_on(future)
     }
 
+    /// Its TLS: sessions to resume included.
+    pub(crate) fn tls(&self) -> &Arc<ClientConfig> {
+        &self.tls
+    }
+
     pub(crate) async fn connect(&self) -> Connection {
         Connection::open(self.address, &self.tls).await.unwrap()
     }

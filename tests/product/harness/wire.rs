@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use rustls::{
-    ClientConfig, RootCertStore,
+    ClientConfig, HandshakeKind, RootCertStore,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
     version::TLS13,
@@ -69,6 +69,16 @@ impl Connection {
         let name = ServerName::IpAddress(address.ip().into());
         let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await?;
         Ok(Self { stream, received: Vec::new() })
+    }
+
+    /// Whether it goes on with the session of an earlier connection.
+    pub(crate) fn is_resumed(&self) -> bool {
+        self.stream.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
+    /// The certificate the appliance proved itself with, in its TLS form.
+    pub(crate) fn server_certificate(&self) -> Vec<u8> {
+        self.stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) -> std::io::Result<()> {

@@ -15,15 +15,20 @@ use tokio::{
 
 use super::*;
 use crate::transport::{
+    TlsFiles,
     answers::finished,
     testing::{Http2, Identity, Pki, connect, exchange, short, until_closed},
 };
+
+mod reload;
+mod start;
 
 const H1: &[&[u8]] = &[b"http/1.1"];
 const GET: &[u8] = b"GET /who HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
 
 struct Listener {
     pki: Pki,
+    certificates: Arc<Certificates>,
     address: SocketAddr,
     events: UnboundedReceiver<Event>,
     /// A request for `/until-stop` has begun.
@@ -34,14 +39,22 @@ struct Listener {
 
 impl Listener {
     async fn start(limits: Limits) -> Self {
-        let pki = Pki::new();
-        let https = Https::bind("127.0.0.1:0".parse().unwrap(), &pki.files(), limits).await.unwrap();
+        Self::with(Pki::new(), None, limits).await
+    }
+
+    /// One with this revocation list.
+    async fn with(pki: Pki, client_crl: Option<&str>, limits: Limits) -> Self {
+        let client_crl = client_crl.map(|file| pki.directory.path().join(file));
+        let certificates = Certificates::load(&TlsFiles { client_crl, ..pki.files() }).unwrap();
+        let address = "127.0.0.1:0".parse().unwrap();
+        let https = Https::bind(address, Arc::clone(&certificates), limits).await.unwrap();
         let address = https.address();
         let (tell, events) = unbounded_channel();
         let stop = CancellationToken::new();
         let begun = Arc::new(Notify::new());
         let routes = Router::new()
             .route("/who", get(|request: Request| async move { spki_of(&request) }))
+            .route("/good", get(|request: Request| async move { is_good(&request) }))
             .route("/large", get(|| async { vec![b'x'; 32 << 20] }))
             .route("/panic", get(broken))
             .route("/never", get(std::future::pending::<()>))
@@ -50,7 +63,7 @@ impl Listener {
         let router = finished(routes, |_| {});
         let tell = move |event| tell.send(event).unwrap_or_default();
         let task = tokio::spawn(https.serve_router(router, tell, stop.clone()));
-        Self { pki, address, events, begun, stop, task }
+        Self { pki, certificates, address, events, begun, stop, task }
     }
 
     async fn open(&self, identity: &Identity) -> TlsStream2 {
@@ -89,6 +102,10 @@ type TlsStream2 = tokio_rustls::client::TlsStream<TcpStream>;
 
 fn spki_of(request: &Request) -> String {
     hex::encode(request.extensions().get::<Peer>().unwrap().spki_sha256)
+}
+
+fn is_good(request: &Request) -> &'static str {
+    if request.extensions().get::<Peer>().unwrap().certificate.is_still_good() { "good" } else { "bad" }
 }
 
 #[tokio::test]
@@ -354,33 +371,4 @@ async fn a_stop_lets_requests_finish_and_accepts_no_more() {
     assert!(until_closed(&mut busy).await.ends_with("finished"));
     listener.task.await.unwrap();
     assert!(TcpStream::connect(listener.address).await.is_err());
-}
-
-async fn bind_error(files: &TlsFiles) -> String {
-    Https::bind("127.0.0.1:0".parse().unwrap(), files, Limits::default()).await.unwrap_err().to_string()
-}
-
-#[tokio::test]
-async fn a_listener_that_cannot_start_says_which_file_and_what_to_do() {
-    let pki = Pki::new();
-    let files = pki.files();
-    let directory = pki.directory.path();
-    pki.write("other", &pki.issue(|_| {}));
-    pki.write("expired", &pki.issue_expired());
-    fs::write(directory.join("empty.crt"), "nothing\n").unwrap();
-    let cases = [
-        (TlsFiles { private_key: directory.join("other.key"), ..files.clone() }, "other.key", "not the key of"),
-        (TlsFiles { private_key: directory.join("other.crt"), ..files.clone() }, "other.crt", "no PEM block"),
-        (TlsFiles { certificate: directory.join("empty.crt"), ..files.clone() }, "empty.crt", "no PEM block"),
-        (TlsFiles { certificate: directory.join("expired.crt"), ..files.clone() }, "expired.crt", "has expired"),
-        (TlsFiles { client_ca: directory.join("absent.crt"), ..files.clone() }, "absent.crt", "No such file"),
-        (TlsFiles { client_ca: directory.join("empty.crt"), ..files.clone() }, "empty.crt", "no PEM block"),
-    ];
-    for (files, file, what) in cases {
-        let error = bind_error(&files).await;
-        assert!(error.contains(file) && error.contains(what), "{error}");
-    }
-    let first = Https::bind("127.0.0.1:0".parse().unwrap(), &files, Limits::default()).await.unwrap();
-    let taken = Https::bind(first.address(), &files, Limits::default()).await.unwrap_err().to_string();
-    assert!(taken.contains("in use by another process"), "{taken}");
 }
