@@ -40,7 +40,7 @@ pub struct Begun {
 /// There is a log already, a token does not open or lacks a key, or the policy is wrong.
 pub async fn begin(config: Config, document: String, transcript: Option<Transcript>) -> Result<Begun, ServeError> {
     let policy = Policy::parse(&document).map_err(|mistakes| ServeError::State(format!("the policy:\n{mistakes}")))?;
-    let ceremony = ceremony(&config, &policy, transcript.as_ref())?;
+    let ceremony = ceremony(config.profile, &config.origin, &policy, transcript.as_ref())?;
     let config = Arc::new(config);
     let tokens = Tokens::new(&config, Arc::new(Freezes::default()), Arc::new(Metrics::default()));
     if let Some(sealed) = wait_for_tokens(&tokens, &config).await?.into_iter().next() {
@@ -80,12 +80,13 @@ pub async fn begin(config: Config, document: String, transcript: Option<Transcri
 /// What the log says of the ceremony it begins with. In profile `production` there is one: it names this very policy, and
 /// the policy has officers.
 fn ceremony(
-    config: &Config,
+    profile: Profile,
+    origin: &str,
     policy: &Policy,
     transcript: Option<&Transcript>,
 ) -> Result<Option<(GenesisCeremony, Ceremony)>, ServeError> {
     let bad = |reason: String| Err(ServeError::State(reason));
-    let is_production = config.profile == Profile::Production;
+    let is_production = profile == Profile::Production;
     if is_production && policy.officers.is_empty() {
         return bad("in profile production the first policy has officers: add [[officer]] and [quorum]".to_owned());
     }
@@ -101,8 +102,8 @@ fn ceremony(
     if is_production && facts.rehearsal {
         return bad("the transcript is of a rehearsal: no log of profile production begins with one".to_owned());
     }
-    if facts.origin != config.origin {
-        return bad(format!("the transcript is of {}, the configuration says {}", facts.origin, config.origin));
+    if facts.origin != origin {
+        return bad(format!("the transcript is of {}, the configuration says {origin}", facts.origin));
     }
     if facts.policy_sha256.as_ref().is_some_and(|sha256| *sha256 != policy.sha256)
         || (is_production && facts.policy_sha256.is_none())
@@ -144,4 +145,35 @@ async fn find_log_key(config: &Config, tokens: &Tokens) -> Result<(String, LogKe
     }
     let reasons = reasons.join("; ");
     Err(ServeError::State(format!("no token has a log key ({reasons}): `chancery-provision init` makes one")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OFFICERS: &str = r#"
+version = 1
+
+[quorum]
+policy = 1
+loosen = 1
+loosen_delay = "1d"
+unfreeze = 1
+
+[[officer]]
+name = "alice"
+ssh_keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBPGJSDXF70wur8iFyT8ylxXEhD0BZiS3U0LaP5GUpLh"]
+"#;
+
+    fn refusal(profile: Profile, policy: &str) -> Option<String> {
+        let policy = Policy::parse(policy).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        ceremony(profile, "o", &policy, None).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn profile_production_begins_with_officers_and_a_ceremony() {
+        assert_eq!(refusal(Profile::Development, "version = 1"), None);
+        assert!(refusal(Profile::Production, "version = 1").unwrap().contains("has officers"));
+        assert!(refusal(Profile::Production, OFFICERS).unwrap().contains("key ceremony"));
+    }
 }

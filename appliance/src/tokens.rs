@@ -292,6 +292,18 @@ impl Tokens {
         self.line(token)?.line.inspect(label).await.map_err(|error| holding::unusable(&error))
     }
 
+    /// Whether a token has no key of this label.
+    ///
+    /// # Errors
+    /// The token does not say.
+    pub async fn lacks(&self, token: &str, label: &KeyLabel) -> Result<bool, String> {
+        match self.line(token)?.line.inspect(label).await {
+            Err(Error::UnknownKey { .. }) => Ok(true),
+            Ok(_) | Err(Error::KeyUnfit { .. }) => Ok(false),
+            Err(error) => Err(holding::unusable(&error)),
+        }
+    }
+
     fn line(&self, token: &str) -> Result<Arc<Up>, String> {
         let token = self.tokens.get(token).ok_or_else(|| format!("no token is called {token}"))?;
         token.worker().ok_or_else(|| token.down_reason())

@@ -15,6 +15,7 @@ mod audit_show;
 mod bad_evidence;
 mod bad_input;
 mod bad_token;
+mod ceremony;
 mod certificates;
 mod children;
 mod crash;
@@ -34,6 +35,7 @@ mod litecoin;
 mod mirror;
 mod monitoring;
 mod mutations;
+mod officers;
 mod operator_cli;
 mod policy_tools;
 mod power_cut;
@@ -68,6 +70,7 @@ fn main() -> ExitCode {
         bad_evidence::trials(),
         bad_input::trials(),
         bad_token::trials(),
+        ceremony::trials(),
         certificates::trials(),
         children::trials(),
         crash::trials(),
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
         mirror::trials(),
         monitoring::trials(),
         mutations::trials(),
+        officers::trials(),
         operator_cli::trials(),
         policy_tools::trials(),
         power_cut::trials(),

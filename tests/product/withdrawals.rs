@@ -40,13 +40,13 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// What the vault's one coin leaves after a payment and a fee goes back.
-fn pays(vault: &Vault, coins: &[Coin], address: &str, sats: u64, fee: u64) -> Spend {
+pub(crate) fn pays(vault: &Vault, coins: &[Coin], address: &str, sats: u64, fee: u64) -> Spend {
     let total: u64 = coins.iter().map(|coin| coin.output().value.to_sat()).sum();
     spend(coins, &[to(sats, address), vault.back(total - sats - fee, "vault")])
 }
 
 /// 0.1 BTC to the usual destination.
-fn usual(vault: &Vault, coins: &[Coin], fee: u64) -> Spend {
+pub(crate) fn usual(vault: &Vault, coins: &[Coin], fee: u64) -> Spend {
     pays(vault, coins, DESTINATION, COIN / 10, fee)
 }
 
@@ -56,7 +56,7 @@ fn cancels(vault: &Vault, coins: &[Coin], fee: u64) -> Spend {
     spend(coins, &[vault.back(total - fee, "vault")])
 }
 
-fn reserved(watcher: &Watcher, id: &str, body: impl ToString, held_by: Option<&str>) {
+pub(crate) fn reserved(watcher: &Watcher, id: &str, body: impl ToString, held_by: Option<&str>) {
     let problem = watcher.refused(id, body);
     assert_eq!(problem.type_uri, "urn:chancery:problem:input-reserved", "{}", problem.detail);
     assert_eq!(problem.held_by.as_deref(), held_by, "{}", problem.detail);

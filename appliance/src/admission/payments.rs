@@ -8,7 +8,7 @@ use hsm_types::KeyLabel;
 
 use crate::{
     evidence::Facts,
-    policy::{Asset, Level, Policy, PolicyKey},
+    policy::{Asset, KeyState, Level, Policy, PolicyKey},
     refusal::Refusal,
 };
 
@@ -204,10 +204,11 @@ fn verified(
     Ok(known)
 }
 
-/// Whether an output pays the family it is spent from. A call to a contract is none, whoever's the contract is.
+/// Whether an output pays the family it is spent from, while that is active. A call to a contract is none, whoever's the
+/// contract is.
 fn is_change(key: &PolicyKey, transaction: &TransactionFacts, output: &TransactionOutput, owners: Owners<'_>) -> bool {
     match &transaction.change_to {
-        _ if transaction.call.is_some() => false,
+        _ if transaction.call.is_some() || key.state != KeyState::Active => false,
         ChangeTo::Family => owners(&output.destination).as_ref() == Some(&key.name),
         ChangeTo::Address(address) => output.destination == *address,
         ChangeTo::Nobody => false,

@@ -8,6 +8,7 @@ use std::sync::{
 
 use appliance_wire::{Addresses, RequestId, Scope};
 use bytes::Bytes;
+use hsm_types::KeyLabel;
 use tokio::sync::oneshot;
 
 use super::{
@@ -219,6 +220,14 @@ impl Audit {
     /// `unknown-request`, `request-conflict`, `audit-log-unavailable`.
     pub async fn withdraw(&self, watcher: String, request_id: RequestId) -> Result<u64, Refusal> {
         self.ask(|reply| Job::Withdraw { watcher, request_id, reply }).await
+    }
+
+    /// Records that no token has this key any more, which was to be destroyed.
+    ///
+    /// # Errors
+    /// It was not, or not yet.
+    pub async fn record_destroyed(&self, key: KeyLabel) -> Result<(), Refusal> {
+        self.ask(|reply| Job::Destroyed { key, reply }).await
     }
 
     /// Decides again what waits, where officers agreed or its time is over.

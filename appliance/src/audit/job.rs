@@ -2,6 +2,7 @@
 
 use appliance_wire::{Addresses, RequestId, Scope};
 use bytes::Bytes;
+use hsm_types::KeyLabel;
 use tokio::sync::oneshot;
 
 use super::{
@@ -70,6 +71,11 @@ pub(super) enum Job {
         watcher: String,
         request_id: RequestId,
         reply: Reply<u64>,
+    },
+    /// Its tokens have a key no more that was to be destroyed.
+    Destroyed {
+        key: KeyLabel,
+        reply: Reply<()>,
     },
     /// Time has passed, or officers agreed.
     Settle {

@@ -126,6 +126,7 @@ impl Writer {
                     | Job::Act { .. }
                     | Job::Withdraw { .. }
                     | Job::Settle { .. }
+                    | Job::Destroyed { .. }
                     | Job::DeviceLog { .. }
                     | Job::Anchored { .. }
                     | Job::Probe { .. }) => self.process(job, &mut draft),
@@ -182,6 +183,10 @@ impl Writer {
             Job::Freeze { what, by, reason, reply } => self.freeze(draft, what, by, reason, reply),
             Job::Act { request, signatures, reply } => self.act(draft, &request, &signatures, reply),
             Job::Withdraw { watcher, request_id, reply } => self.withdraw(draft, watcher, request_id, reply),
+            Job::Destroyed { key, reply } => {
+                let result = self.destroyed(draft, &key);
+                settle(draft, reply, result);
+            }
             Job::Settle { reply } => {
                 let result = self.settle_waiting(draft);
                 settle(draft, reply, result);

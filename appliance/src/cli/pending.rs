@@ -52,6 +52,9 @@ pub(super) struct Release {
 /// `chancery key ...`
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
+    /// Lists every key of the log with its state.
+    #[command(after_help = "Example: chancery key list --json")]
+    List,
     /// Puts a key on its way out: it signs nothing more, and may be destroyed in its token after the delay.
     #[command(after_help = "Example: chancery key destroy btc-old --reason 'rotated' --text")]
     Destroy {
@@ -96,11 +99,31 @@ pub(super) fn release(config: &Path, release: &Release, json: bool) -> Result<()
 
 pub(super) fn key(config: &Path, command: KeyCommand, json: bool) -> Result<(), Failure> {
     match command {
+        KeyCommand::List => list_keys(config, json),
         KeyCommand::Destroy { name, reason, officers } => {
             acts::run(config, &ActRequest::DestroyKey { key: name, reason }, &officers, json)
         }
         KeyCommand::Keep { name, officers } => acts::run(config, &ActRequest::KeepKey { key: name }, &officers, json),
     }
+}
+
+fn list_keys(config: &Path, as_json: bool) -> Result<(), Failure> {
+    let (socket, _) = Config::admin_socket_of(config)?;
+    let keys: Value = runtime()?.block_on(call(&socket, Method::GET, "/keys", None))?;
+    if as_json {
+        print_json(&keys);
+        return Ok(());
+    }
+    for key in keys["keys"].as_array().into_iter().flatten() {
+        let text = |name: &str| key[name].as_str().unwrap_or_default();
+        let when = match key["may_be_destroyed_in_s"].as_u64() {
+            Some(0) => ", may be destroyed now: chancery-provision key destroy".to_owned(),
+            Some(seconds) => format!(", may be destroyed in {seconds} s of service time"),
+            None => String::new(),
+        };
+        print(format!("{}: {}{when}, public key {}", text("name"), text("state"), text("public_key")));
+    }
+    Ok(())
 }
 
 /// Lists what waits.

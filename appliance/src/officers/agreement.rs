@@ -166,3 +166,6 @@ pub(super) const CLOCK: &str = "chancery-clock";
 /// At the end of a security key's signature: one byte of flags, four of a counter.
 const FLAGS_AND_COUNTER: usize = 5;
 const USER_PRESENT: u8 = 1;
+
+#[cfg(test)]
+mod tests;

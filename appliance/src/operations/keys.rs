@@ -1,6 +1,6 @@
 //! The keys a watcher may use.
 
-use appliance_wire::{KeyAnswer, KeyEntry, KeysAnswer, ProblemCode};
+use appliance_wire::{KeyAnswer, KeyEnd, KeyEntry, KeysAnswer, ProblemCode};
 
 use super::Operations;
 use crate::{
@@ -25,8 +25,9 @@ impl Operations {
                 let policy = state.policy.as_deref();
                 let granted =
                     policy.iter().flat_map(|policy| policy.granted_keys(&watcher).map(move |key| (policy, key)));
-                let keys =
-                    granted.filter_map(|(policy, key)| Some(key_answer(policy, key, state.keys.get(&key.name)?)));
+                let keys = granted.filter_map(|(policy, key)| {
+                    Some(key_answer(policy, key, state.keys.get(&key.name)?, state.key_ends.get(&key.name)))
+                });
                 KeysAnswer { keys: keys.collect() }
             })
             .await?;
@@ -51,7 +52,7 @@ impl Operations {
     }
 }
 
-fn key_answer(policy: &Policy, key: &PolicyKey, entry: &KeyEntry) -> KeyAnswer {
+fn key_answer(policy: &Policy, key: &PolicyKey, entry: &KeyEntry, end: Option<&KeyEnd>) -> KeyAnswer {
     KeyAnswer {
         name: key.name.to_string(),
         algorithm: entry.algorithm,
@@ -60,9 +61,18 @@ fn key_answer(policy: &Policy, key: &PolicyKey, entry: &KeyEntry) -> KeyAnswer {
             .ok()
             .and_then(|public_key| address_of(policy, key, &public_key)),
         evidence: key.evidence.name().to_owned(),
-        state: "active".to_owned(),
+        state: state_of(key, end).to_owned(),
         children: key.children,
         chain_code: entry.chain_code.clone().filter(|_| key.children),
         attestation: entry.attestation.clone(),
+    }
+}
+
+/// How far a key is still in use.
+pub(super) fn state_of(key: &PolicyKey, end: Option<&KeyEnd>) -> &'static str {
+    match end {
+        Some(KeyEnd::PendingDestroy(_)) => "pending-destroy",
+        Some(KeyEnd::Destroyed) => "destroyed",
+        Some(KeyEnd::Kept) | None => key.state.name(),
     }
 }

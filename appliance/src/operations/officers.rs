@@ -69,6 +69,8 @@ pub struct PendingPolicy {
 }
 
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A token is asked less often than the log.
+const LOOKS_FOR_KEYS: u64 = 5;
 const LONGEST_REASON: usize = 1_000;
 
 impl Operations {
@@ -141,9 +143,12 @@ impl Operations {
     /// Looks, as long as it runs, whether something that waited is due: its time over, its delay passed, its policy to
     /// come into force.
     pub async fn keep_settling(self: Arc<Self>) {
-        loop {
+        for look in 1_u64.. {
             tokio::time::sleep(LOOK_EVERY).await;
             self.settle_waiting().await;
+            if look.is_multiple_of(LOOKS_FOR_KEYS) {
+                self.look_for_destroyed_keys().await;
+            }
         }
     }
 

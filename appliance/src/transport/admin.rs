@@ -82,6 +82,7 @@ fn router(operations: Arc<Operations>, limits: &Limits) -> Router {
         .route("/status", get(status))
         .route("/freeze", post(freeze))
         .route("/pending", get(pending))
+        .route("/keys", get(keys))
         .route("/acts", post(act))
         .route("/acts/text", post(act_text))
         .route("/explain", post(explain))
@@ -126,6 +127,10 @@ async fn freeze(State(api): State<Api>, request: Request) -> Answer {
 
 async fn pending(State(api): State<Api>) -> Answer {
     Ok(json(&api.operations.pending().await?))
+}
+
+async fn keys(State(api): State<Api>) -> Answer {
+    Ok(json(&json!({ "keys": api.operations.key_statuses().await? })))
 }
 
 async fn act(State(api): State<Api>, request: Request) -> Answer {

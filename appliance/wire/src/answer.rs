@@ -96,7 +96,8 @@ pub struct KeyAnswer {
     pub address: Option<String>,
     /// `verified`, `declared` or `blind`.
     pub evidence: String,
-    /// `active` or `frozen`.
+    /// `active`, `retiring` (it signs, and gets no new addresses), `disabled`, `frozen`, `pending-destroy` or
+    /// `destroyed`.
     pub state: String,
     /// Whether it has children.
     pub children: bool,

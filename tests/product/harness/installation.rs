@@ -111,6 +111,12 @@ impl Installation {
         installation
     }
 
+    /// A directory with nothing in it.
+    pub(crate) fn empty() -> Self {
+        let directory = tempfile::Builder::new().prefix("chancery").tempdir().unwrap();
+        Self { directory, watcher_sha256: String::new() }
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }

@@ -109,6 +109,11 @@ impl Officers {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// Not even a text is made of it, and these words say why.
+    pub(crate) fn refused_text(&self, installation: &Installation, act: &[&str], words: &str) {
+        refused(&installation.command("chancery", &[act, &["--text"]].concat()).output().unwrap(), words);
+    }
+
     /// As [`Self::try_act`], and it must be refused with these words.
     pub(crate) fn refused(&self, installation: &Installation, act: &[&str], names: &[&str], words: &str) {
         refused(&self.try_act(installation, act, names), words);

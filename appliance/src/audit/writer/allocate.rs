@@ -3,7 +3,7 @@
 use appliance_wire::{Addresses, Body, ProblemCode};
 
 use super::{Draft, Writer};
-use crate::{admission::frozen_refusal, audit::standing::Allocated, refusal::Refusal};
+use crate::{admission::frozen_refusal, audit::standing::Allocated, policy::KeyState, refusal::Refusal};
 
 impl Writer {
     pub(super) fn allocate(
@@ -16,6 +16,11 @@ impl Writer {
         self.unanchored.has_begun()?;
         if let Some(scope) = self.state.freeze_over(&allocation.watcher, &allocation.key) {
             return Err(frozen_refusal(scope));
+        }
+        let key = self.state.policy.as_ref().and_then(|policy| policy.key(&allocation.key));
+        if key.is_none_or(|key| key.state != KeyState::Active) || self.state.key_ends.contains_key(&allocation.key) {
+            let detail = format!("key {} gets no new addresses: it is on its way out of use", allocation.key);
+            return Err(Refusal::new(ProblemCode::Denied, detail).rule("key"));
         }
         let next = self.state.addresses.allocated(&allocation.key);
         // Grant and addresses were looked at before, and an entry is verified under the policy in force.

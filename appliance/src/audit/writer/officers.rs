@@ -116,6 +116,17 @@ impl Writer {
         })
     }
 
+    /// A key whose time has come is in no token any more.
+    pub(super) fn destroyed(&mut self, draft: &mut Draft, key: &KeyLabel) -> Result<(), Refusal> {
+        match self.state.key_ends.get(key) {
+            Some(KeyEnd::PendingDestroy(from)) if draft.moment.elapsed >= *from => {}
+            _ => return Err(denied(format!("key {key} is not due to be destroyed"))),
+        }
+        let change = KeyChange { to: KeyEnd::Destroyed, reason: String::new(), signatures: Vec::new() };
+        let body = key_change(&self.state, key, change)?;
+        self.push(draft, body).map(|_| ())
+    }
+
     /// Each must be asked for now, and not have agreed before. What is frozen takes no approval.
     fn approvals(&self, draft: &Draft, pending: u64, signatures: Vec<OfficerSignature>) -> Result<Vec<Body>, Refusal> {
         let waiting = self.state.pending.get(&pending).ok_or_else(gone)?;
