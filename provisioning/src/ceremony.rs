@@ -23,7 +23,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use appliance_wire::ceremony::What;
+use appliance_wire::ceremony::{Resumed, What};
 
 pub use self::{
     backups::{read as read_backup, text_of as text_of_backup},
@@ -98,7 +98,9 @@ impl Run {
         let is_over = self.acts().any(|what| matches!(what, What::Ended(_)));
         if self.acts().next().is_some() && !is_over {
             let program_sha256 = self.program_sha256.clone();
-            self.steps.append(What::Resumed(appliance_wire::ceremony::Resumed { program_sha256 }))?;
+            self.steps.append(What::Resumed(Resumed { program_sha256 }))?;
+            // Its file may have changed since.
+            self.check_policy()?;
         }
         for (position, task) in tasks.iter().enumerate() {
             let head = format!("{}/{} {}", position + 1, tasks.len(), task.title(&self.plan));

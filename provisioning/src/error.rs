@@ -170,7 +170,7 @@ pub enum Error {
     },
 
     /// Ctrl-C before the end.
-    #[error("interrupted; the same command goes on from here")]
+    #[error("interrupted; the same command goes on from here (a ceremony with --resume)")]
     Interrupted,
 }
 

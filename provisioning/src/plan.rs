@@ -171,6 +171,12 @@ impl Plan {
 }
 
 impl PlannedToken {
+    /// Whether it is SoftHSM's, by the name of its module.
+    #[must_use]
+    pub fn is_softhsm(&self) -> bool {
+        matches!(&self.kind, PlannedKind::Pkcs11 { module, .. } if is_softhsm(module))
+    }
+
     /// `pkcs11` or `yubihsm`.
     #[must_use]
     pub fn driver(&self) -> &'static str {
@@ -179,6 +185,11 @@ impl PlannedToken {
             PlannedKind::Yubihsm { .. } => "yubihsm",
         }
     }
+}
+
+/// Whether a module is SoftHSM, by its name.
+fn is_softhsm(module: &Path) -> bool {
+    module.to_string_lossy().to_lowercase().contains("softhsm")
 }
 
 #[cfg(test)]

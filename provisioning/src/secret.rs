@@ -10,6 +10,7 @@ use std::{
 
 use hsm_drivers::Pin;
 use rand::{Rng, distributions::Alphanumeric, rngs::OsRng};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
@@ -66,6 +67,15 @@ pub fn ask_text(what: &str) -> Result<Zeroizing<String>, Error> {
 
 fn no_terminal(source: std::io::Error) -> Error {
     Error::File { attempted: "ask for the PIN on", path: PathBuf::from("/dev/tty"), source }
+}
+
+/// From here on no core is written of this program, and no other program of this user looks into it.
+pub fn refuse_dumps() -> Result<(), Error> {
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(|error| Error::File {
+        attempted: "refuse core dumps of",
+        path: PathBuf::from("this program"),
+        source: error.into(),
+    })
 }
 
 /// Why a PIN that a person chose is too easy, a clause in words; none for a good one.

@@ -12,7 +12,7 @@ use hsm_drivers::{
 };
 use hsm_types::{Algorithm, KeyLabel, PublicKey};
 
-pub(crate) use self::yubihsm::connect;
+pub(crate) use self::yubihsm::open_simulator;
 pub use self::{
     device::Device,
     softhsm::{LABEL, SoftToken, find_module},

@@ -106,7 +106,7 @@ impl Run {
     }
 
     /// The appliance's own judgement of the policy, before anything is made for it.
-    fn check_policy(&self) -> Result<(), Error> {
+    pub(super) fn check_policy(&self) -> Result<(), Error> {
         let path = self.path(CHECKED_POLICY);
         let watchers = self.plan.pki.iter().flat_map(|pki| &pki.watchers);
         let unlike = |(number, name): (usize, &String)| (name.clone(), format!("{number:064x}"));

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{Run, Screen, task};
 use crate::{
-    Error, files,
+    Error, files, secret,
     shares::{BadShare, Commitments, Secret, Share, grouped},
 };
 
@@ -46,6 +46,7 @@ impl Run {
 
     pub(super) fn split(&mut self, head: &str) -> Result<(), Error> {
         let Some(custody) = self.plan.backup.clone() else { return Ok(()) };
+        secret::refuse_dumps()?;
         let count = custody.custodians.len();
         let lines = [
             format!(
@@ -61,7 +62,9 @@ impl Run {
         self.screen.show(head, &lines);
         self.screen.confirm("split")?;
         if let Some(id) = self.split_in_force().map(|split| split.id.clone()) {
-            self.screen.say("    The interruption came before every share was confirmed: shares handed out before are void. Destroy them.");
+            self.screen.say(
+                "    The interruption came before every share was confirmed: those handed out are void. Burn them.",
+            );
             self.steps.append(What::SharesVoid(SharesVoid { id }))?;
         }
         let Some(first) = self.plan.tokens.iter().find(|token| !token.spare).cloned() else { return Ok(()) };
@@ -93,7 +96,7 @@ impl Run {
             let path = self.share_file(&custodian);
             hand_out_file(&path, share, &live.commitments)?;
             eprintln!(
-                "chancery-provision: --yes: share {index} of {custodian} is in {}: bring it to its custodian, and destroy the file",
+                "chancery-provision: --yes: share {index} of {custodian} is in {}: bring it there, and destroy the file",
                 path.display()
             );
         } else {
@@ -134,6 +137,7 @@ impl Run {
 /// # Errors
 /// The input ends, or a file will not do.
 pub fn gather(screen: &Screen, given: &Given, commitments: Option<&Commitments>) -> Result<(Secret, Vec<u8>), Error> {
+    secret::refuse_dumps()?;
     let mut shares: Vec<Share> = Vec::new();
     match given {
         Given::Files(paths) => {
@@ -192,7 +196,7 @@ fn hand_out_typed(
         screen.clear();
         screen.say(&format!("{custodian}, write this down, on paper, in these groups:\n"));
         for line in grouped(&share.text()).lines() {
-            screen.say(&format!("    {line}"));
+            screen.say(&Zeroizing::new(format!("    {line}")));
         }
         screen.wait("\n    Press Enter when you have; it will not be seen any more, and you type it back: ")?;
         screen.clear();

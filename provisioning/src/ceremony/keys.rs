@@ -118,12 +118,12 @@ impl Run {
     }
 
     /// The maker of the token's device.
-    fn maker_of(&mut self, token: &PlannedToken) -> Result<Maker, Error> {
+    fn maker_of(&self, token: &PlannedToken) -> Result<Maker, Error> {
         let PlannedKind::Yubihsm { connector, attestation_ca, .. } = &token.kind else {
             return Ok(Maker::default());
         };
         let Some(path) = attestation_ca.as_ref().filter(|_| *connector != Address::Simulator) else {
-            let root = self.tokens.simulated_maker(token)?;
+            let root = self.tokens.simulated_maker(token);
             return Ok(Maker { between: Vec::new(), root, whose: "the simulator's own maker".to_owned() });
         };
         let wrong = |reason: &dyn std::fmt::Display| Error::Config { path: path.clone(), reason: reason.to_string() };

@@ -23,7 +23,8 @@ const WATCHER: &str = include_str!("../templates/signer-watcher.toml");
 impl Run {
     pub(super) fn write_files(&mut self, head: &str) -> Result<(), Error> {
         let lines = [
-            "chancery.toml, with each token pinned; policy.toml; watcher.toml; and, where the plan says so, pki/ with a".to_owned(),
+            "chancery.toml, with each token pinned; policy.toml; watcher.toml; where the plan says so, pki/ with a"
+                .to_owned(),
             "certificate authority, the appliance's certificate and those of its watchers.".to_owned(),
         ];
         self.screen.show(head, &lines);
@@ -49,7 +50,7 @@ impl Run {
         &self,
         written: &mut Vec<appliance_wire::ceremony::FileHash>,
     ) -> Result<Vec<(String, String)>, Error> {
-        let Some(pki) = &self.plan.pki else { return Ok(Vec::new()) };
+        let Some(pki) = &self.plan.pki else { return self.brought_certificates().map(|()| Vec::new()) };
         let directory = self.path("pki");
         files::create_directory(&directory)?;
         Authority::make(&directory)?;
@@ -74,6 +75,19 @@ impl Run {
             written.push(appliance_wire::ceremony::FileHash { path, sha256 });
         }
         Ok(hashes)
+    }
+
+    /// Where the plan makes no certificates they come from elsewhere, before the configuration names them.
+    fn brought_certificates(&self) -> Result<(), Error> {
+        for name in ["ca.crt", "server.crt", "server.key"] {
+            let path = self.path("pki").join(name);
+            if !files::exists(&path)? {
+                let reason = "the plan makes no certificates: bring this one here, from your own authority, and go on \
+                              with --resume";
+                return Err(Error::Config { path, reason: reason.to_owned() });
+            }
+        }
+        Ok(())
     }
 
     fn chancery_toml(&self) -> String {

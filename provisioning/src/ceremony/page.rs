@@ -2,7 +2,7 @@
 //!
 //! What it says is what the verified transcript says; nothing is known here beside it.
 
-use appliance_wire::ceremony::{Ceremony, Fact, Step, What};
+use appliance_wire::ceremony::{Ceremony, Fact, FileHash, KeyMade, Participant, Step, TokenReady, What};
 
 use crate::words;
 
@@ -70,21 +70,7 @@ fn said(what: &What) -> String {
             escaped(&begun.program_sha256),
             people(&begun.participants.iter().map(|one| format!("{} ({})", one.name, one.role)).collect::<Vec<_>>())
         ),
-        What::Token(token) => {
-            let roles = token.roles.iter().map(|role| {
-                format!("<br>{}, object {}: {}", escaped(&role.role), role.id, escaped(&role.capabilities.join(", ")))
-            });
-            format!(
-                "token <b>{}</b>{} is ready: {} {}, firmware {}, serial number <b>{}</b>{}",
-                escaped(&token.name),
-                if token.spare { " (spare)" } else { "" },
-                escaped(&token.driver),
-                escaped(&token.model),
-                escaped(&token.firmware),
-                escaped(&token.serial),
-                roles.collect::<String>()
-            )
-        }
+        What::Token(token) => token_ready(token),
         What::Split(split) => format!(
             "backup secret {} made and split: {} of {}; commitments:<br>{}",
             escaped(&split.id),
@@ -94,17 +80,7 @@ fn said(what: &What) -> String {
         ),
         What::Share(share) => format!("share {} typed back by <b>{}</b>", share.index, escaped(&share.custodian)),
         What::SharesVoid(void) => format!("interrupted: every share of secret {} is void", escaped(&void.id)),
-        What::Key(key) => format!(
-            "key <b>{}</b> ({}{}) made in token {}<br>public key {}<br>in words: <b>{}</b>{}<br>{}",
-            escaped(key.label.as_str()),
-            key.algorithm,
-            if key.backup { ", leaves wrapped only" } else { ", never leaves" },
-            escaped(&key.token),
-            escaped(&key.public_key),
-            words::of_public_key(&key.public_key),
-            key.chain_code.as_ref().map_or_else(String::new, |code| format!("<br>chain code {}", escaped(code))),
-            read_back(&key.facts)
-        ),
+        What::Key(key) => key_made(key),
         What::Attestation(attested) => format!(
             "attestation of key <b>{}</b> by token {} validated: {}",
             escaped(attested.label.as_str()),
@@ -126,9 +102,7 @@ fn said(what: &What) -> String {
         ),
         What::Policy(policy) => format!("first policy: SHA-256 {}", escaped(&policy.sha256)),
         What::Files(files) => {
-            let line = |file: &appliance_wire::ceremony::FileHash| {
-                format!("{} {}", escaped(&file.sha256), escaped(&file.path))
-            };
+            let line = |file: &FileHash| format!("{} {}", escaped(&file.sha256), escaped(&file.path));
             format!("files written:<br>{}", files.files.iter().map(line).collect::<Vec<_>>().join("<br>"))
         }
         What::Resumed(resumed) => {
@@ -136,6 +110,36 @@ fn said(what: &What) -> String {
         }
         What::Ended(_) => "ended".to_owned(),
     }
+}
+
+fn token_ready(token: &TokenReady) -> String {
+    let roles = token.roles.iter().map(|role| {
+        format!("<br>{}, object {}: {}", escaped(&role.role), role.id, escaped(&role.capabilities.join(", ")))
+    });
+    format!(
+        "token <b>{}</b>{} is ready: {} {}, firmware {}, serial number <b>{}</b>{}",
+        escaped(&token.name),
+        if token.spare { " (spare)" } else { "" },
+        escaped(&token.driver),
+        escaped(&token.model),
+        escaped(&token.firmware),
+        escaped(&token.serial),
+        roles.collect::<String>()
+    )
+}
+
+fn key_made(key: &KeyMade) -> String {
+    format!(
+        "key <b>{}</b> ({}{}) made in token {}<br>public key {}<br>in words: <b>{}</b>{}<br>{}",
+        escaped(key.label.as_str()),
+        key.algorithm,
+        if key.backup { ", leaves wrapped only" } else { ", never leaves" },
+        escaped(&key.token),
+        escaped(&key.public_key),
+        words::of_public_key(&key.public_key),
+        key.chain_code.as_ref().map_or_else(String::new, |code| format!("<br>chain code {}", escaped(code))),
+        read_back(&key.facts)
+    )
 }
 
 fn read_back(facts: &[Fact]) -> String {
@@ -148,7 +152,7 @@ fn read_back(facts: &[Fact]) -> String {
 /// A box for each person who was there.
 fn signatures(steps: &[Step]) -> String {
     let begun = steps.iter().find_map(|step| if let What::Begun(begun) = &step.what { Some(begun) } else { None });
-    let line = |one: &appliance_wire::ceremony::Participant| {
+    let line = |one: &Participant| {
         format!(
             "<div class=\"sign\"><p>{}<br>{}</p><p class=\"line\">Date, signature</p></div>",
             escaped(&one.name),

@@ -45,7 +45,8 @@ impl Screen {
 
     /// A line.
     pub fn say(&self, line: &str) {
-        self.print(&format!("{line}\n"));
+        self.print(line);
+        self.print("\n");
     }
 
     /// Goes on once `word` was typed.

@@ -1,6 +1,7 @@
 //! The tokens of a ceremony: their secrets, their setting up, and who opens them again.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     path::{Path, PathBuf},
 };
@@ -8,10 +9,9 @@ use std::{
 use hsm_drivers::{
     Error as DeviceError, Pin,
     pkcs11::ceremony as pkcs11,
-    simulator::{Options, Simulator},
     yubihsm2::{
         ceremony::{self as yubihsm, RoleName},
-        connector::Address,
+        connector::{Address, Connector, ConnectorError, DEADLINE},
     },
 };
 
@@ -35,6 +35,8 @@ pub(super) struct Tokens {
     directory: PathBuf,
     screen: Screen,
     open: BTreeMap<String, Open>,
+    /// Certificates of the makers of simulated devices, by token.
+    makers: RefCell<BTreeMap<String, Vec<u8>>>,
 }
 
 /// An open token and what opened it.
@@ -59,7 +61,7 @@ pub(super) fn variables(plan: &Plan, directory: &Path) -> Variables {
 
 impl Tokens {
     pub(super) fn new(directory: &Path, screen: Screen) -> Self {
-        Self { directory: directory.to_owned(), screen, open: BTreeMap::new() }
+        Self { directory: directory.to_owned(), screen, open: BTreeMap::new(), makers: RefCell::default() }
     }
 
     /// The token, opened with its secrets unless it is.
@@ -78,8 +80,8 @@ impl Tokens {
         Ok(open)
     }
 
-    /// Closes every token. A YubiHSM 2 forgets what the ceremony left in its log: the appliance would take it for signatures
-    /// that nobody accounts for.
+    /// Closes every token. A YubiHSM 2 forgets what the ceremony left in its log: the appliance would take it for
+    /// signatures that nobody accounts for.
     pub(super) fn close(&mut self) -> Result<(), Error> {
         for open in self.open.values_mut() {
             if let Device::Yubihsm(ceremony) = &mut open.device {
@@ -101,8 +103,8 @@ impl Tokens {
             PlannedKind::Yubihsm { connector, roles, .. } => {
                 let administrator = administrator(roles, token)?;
                 let password = self.known(&administrator.password, &password_of(administrator.role, token))?;
-                let simulator = self.simulator(token);
-                let connector = token::connect(connector, &simulator)
+                let connector = self
+                    .connect(token, connector)
                     .map_err(|error| Error::Connector { token: token.name.clone(), cause: error.to_string() })?;
                 let ceremony = yubihsm::Ceremony::open(connector, administrator.id, &password)?;
                 Ok(Open { device: Device::Yubihsm(ceremony), pins: None })
@@ -163,7 +165,7 @@ impl Tokens {
             auditor: role(RoleName::Auditor),
             backup: role(RoleName::Backup),
         };
-        let (ceremony, _) = yubihsm::initialize(|| token::connect(connector, &simulator), &roles)?;
+        let (ceremony, _) = yubihsm::initialize(|| self.connect(token, connector), &roles)?;
         Ok(Device::Yubihsm(ceremony))
     }
 
@@ -179,14 +181,19 @@ impl Tokens {
         files::create(&path, text.as_bytes(), files::PUBLIC).map(drop)
     }
 
-    /// Certificate of the simulated maker, where the device is simulated.
-    pub(super) fn simulated_maker(&mut self, token: &PlannedToken) -> Result<Vec<u8>, Error> {
-        // A device is open once.
-        self.open.remove(&token.name);
-        let opened = Simulator::open(Some(&self.simulator(token)), Options::default());
-        let failed =
-            |error: &dyn std::fmt::Display| Error::Connector { token: token.name.clone(), cause: error.to_string() };
-        opened.map(|simulator| simulator.ca_certificate()).map_err(|error| failed(&error))
+    /// A way to the device; of a simulated one the maker is remembered, for nobody else could name it.
+    fn connect(&self, token: &PlannedToken, address: &Address) -> Result<Box<dyn Connector>, ConnectorError> {
+        if *address != Address::Simulator {
+            return address.connect(DEADLINE);
+        }
+        let simulator = token::open_simulator(&self.simulator(token))?;
+        self.makers.borrow_mut().insert(token.name.clone(), simulator.ca_certificate());
+        Ok(Box::new(simulator))
+    }
+
+    /// Certificate of the simulated maker of an open token.
+    pub(super) fn simulated_maker(&self, token: &PlannedToken) -> Vec<u8> {
+        self.makers.borrow().get(&token.name).cloned().unwrap_or_default()
     }
 
     fn simulator(&self, token: &PlannedToken) -> PathBuf {

@@ -13,9 +13,10 @@ use super::{
 };
 use crate::{files, init, pki, token};
 
-/// Everything a signer of a first day serves on.
-const WATCHERS: ([u8; 4], u16) = ([127, 0, 0, 1], 8443);
-const MONITOR: ([u8; 4], u16) = ([127, 0, 0, 1], 9464);
+/// Where watchers connect unless the plan says otherwise.
+pub(super) const WATCHERS: ([u8; 4], u16) = ([127, 0, 0, 1], 8443);
+/// Where the monitor listens then.
+pub(super) const MONITOR: ([u8; 4], u16) = ([127, 0, 0, 1], 9464);
 
 /// The text of the policy that the plan names.
 pub(super) fn policy(document: &Document, directory: &Path, mistakes: &mut Mistakes) -> Option<String> {

@@ -4,11 +4,12 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use hsm_drivers::yubihsm2::connector::Address;
 
-use super::{Plan, PlannedKind};
+use super::{Plan, PlannedKind, check};
 use crate::secret::PinSource;
 
 impl Plan {
-    /// The plan with throwaway tokens in the ceremony's directory: SoftHSM with this module, and the simulator.
+    /// The plan on this machine alone, with throwaway tokens in the ceremony's directory: SoftHSM with this module, and
+    /// the simulator.
     #[must_use]
     pub fn into_rehearsal(mut self, module: &std::path::Path) -> Self {
         for token in &mut self.tokens {
@@ -25,6 +26,7 @@ impl Plan {
             };
             token.environment = BTreeMap::from([(variable.0.to_owned(), variable.1)]);
         }
+        (self.watcher_address, self.monitor_address) = (check::WATCHERS.into(), check::MONITOR.into());
         self.profile = "development".to_owned();
         self.rehearsal = true;
         self

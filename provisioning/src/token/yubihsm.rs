@@ -89,14 +89,16 @@ impl YubiToken {
     }
 }
 
-/// A way to the device. A simulated one is made, unless it is there, with a serial number that hardly another has.
-pub(crate) fn connect(address: &Address, simulator: &Path) -> Result<Box<dyn Connector>, ConnectorError> {
-    if *address != Address::Simulator {
-        return address.connect(DEADLINE);
+/// A way to the device. A simulated one is made, unless it is there.
+fn connect(address: &Address, simulator: &Path) -> Result<Box<dyn Connector>, ConnectorError> {
+    match address {
+        Address::Simulator => Ok(Box::new(open_simulator(simulator)?)),
+        Address::Http { .. } | Address::Usb { .. } => address.connect(DEADLINE),
     }
+}
+
+/// The simulated device of this file, made unless it is there, with a serial number that hardly another has.
+pub(crate) fn open_simulator(file: &Path) -> Result<Simulator, ConnectorError> {
     let options = Options { serial: OsRng.gen_range(17_000_000..18_000_000), ..Options::default() };
-    match Simulator::open(Some(simulator), options) {
-        Ok(simulator) => Ok(Box::new(simulator)),
-        Err(error) => Err(ConnectorError::NotSent(error.to_string())),
-    }
+    Simulator::open(Some(file), options).map_err(|error| ConnectorError::NotSent(error.to_string()))
 }

@@ -55,6 +55,10 @@ pub(super) fn keys(
             );
             mistakes.add(section.line_of("backup"), message);
         }
+        if *backup && *algorithm == Algorithm::Ed25519 && token.is_softhsm() {
+            let message = format!("key \"{name}\": SoftHSM wraps no ed25519 key, so that it could not be backed up");
+            mistakes.add(section.line_of("backup"), message);
+        }
         let key = PlannedKey { label: name.clone(), algorithm: *algorithm, children: *children };
         keys.push(KeyInToken { key, token: token.name.clone(), backup: *backup });
     }

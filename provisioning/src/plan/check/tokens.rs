@@ -8,6 +8,7 @@ use crate::{
     plan::{
         PlannedKind, PlannedRole, PlannedToken,
         document::{self, Section},
+        is_softhsm,
         mistakes::Mistakes,
         role,
     },
@@ -82,7 +83,10 @@ fn pkcs11(section: &TokenSection, production: bool, mistakes: &mut Mistakes) -> 
         mistakes
             .add(section.line_of("label"), format!("token \"{}\": a label is 1 to {LONGEST_LABEL} bytes", token.name));
     }
-    if production && module.as_ref().is_some_and(|module| module.to_string_lossy().to_lowercase().contains("softhsm")) {
+    if module.as_ref().is_some_and(|module| module.is_relative()) {
+        mistakes.add(section.line_of("module"), format!("token \"{}\": write the module's whole path", token.name));
+    }
+    if production && module.as_ref().is_some_and(|module| is_softhsm(module)) {
         mistakes.add(section.line_of("module"), format!("token \"{}\": {SOFTWARE}", token.name));
     }
     if so_pin == pin && matches!(pin, Some(PinSource::File { .. })) {

@@ -77,3 +77,29 @@ fn a_spare_device_that_is_the_main_one_is_refused() {
     hall.ceremony(&["--yes"]).refused(1, "it is the token \"main\" once more");
     assert!(!hall.place.path("out/transcript.json").exists());
 }
+
+#[test]
+fn without_certificates_in_the_plan_they_are_brought() {
+    let hall = Hall::softhsm("{ file = \"token/so-pin\" }");
+    hall.write_plan(&hall.plan().replace("[pki]\nwatchers = [\"btc-watcher\"]\n", ""));
+    hall.ceremony(&["--yes"]).refused(78, "the plan makes no certificates: bring this one here");
+    fs::create_dir(hall.place.path("out/pki")).unwrap();
+    for name in ["ca.crt", "server.crt", "server.key"] {
+        fs::write(hall.place.path(&format!("out/pki/{name}")), "").unwrap();
+    }
+    hall.ceremony(&["--yes", "--resume"]).succeeded();
+    hall.verify().succeeded();
+}
+
+#[test]
+fn a_policy_that_went_bad_meanwhile_stops_what_is_gone_on_with() {
+    let hall = Hall::softhsm("{ file = \"token/so-pin\" }");
+    hall.ceremony(&["--yes"]).succeeded();
+    fs::remove_file(hall.place.path("out/transcript.json")).unwrap();
+    let steps = hall.place.read("out/steps.jsonl");
+    let (earlier, _) = steps.split_once("\"act\":\"policy\"").unwrap();
+    let whole = earlier.rfind('\n').unwrap() + 1;
+    fs::write(hall.place.path("out/steps.jsonl"), &steps[..whole]).unwrap();
+    fs::write(hall.place.path("policy.toml"), format!("# no such thing\n{}", super::POLICY)).unwrap();
+    hall.ceremony(&["--yes", "--resume"]).refused(1, "line 1: no such thing");
+}

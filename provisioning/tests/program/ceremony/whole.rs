@@ -95,6 +95,15 @@ fn on_a_terminal_with_simulated_devices_keys_are_attested_and_wrapped() {
 }
 
 #[test]
+fn a_password_that_somebody_typed_is_asked_for_once() {
+    let hall = Hall::simulated();
+    let typed = "passwords.administrator = { prompt = true }";
+    hall.write_plan(&hall.plan().replace("passwords.administrator = { file = \"token/main-administrator\" }", typed));
+    let seen = on_a_terminal(&hall, &mut People::default());
+    assert_eq!(seen.matches("password of the administrator of token main").count(), 2, "typed, and once more");
+}
+
+#[test]
 fn without_a_terminal_shares_go_into_files_and_that_is_said() {
     for hall in [Hall::softhsm("{ file = \"token/so-pin\" }"), Hall::simulated()] {
         let ran = hall.ceremony(&["--yes"]).succeeded();
