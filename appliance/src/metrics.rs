@@ -65,6 +65,8 @@ pub struct Metrics {
     certificate_expiry: Family<CertificateLabel, Gauge>,
     client_certificate_expiry: Family<WatcherLabel, Gauge>,
     certificates_not_reloaded: Gauge,
+    pending_requests: Gauge,
+    waiting_policies: Gauge,
 }
 
 impl Default for Metrics {
@@ -98,6 +100,8 @@ impl Default for Metrics {
             certificate_expiry: Family::default(),
             client_certificate_expiry: Family::default(),
             certificates_not_reloaded: Gauge::default(),
+            pending_requests: Gauge::default(),
+            waiting_policies: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -126,6 +130,9 @@ impl Metrics {
         registry.register("device_log_entries", help, self.device_log_entries.clone());
         let help = "Keys frozen because a device made signatures nobody can explain";
         registry.register("device_log_unexplained", help, self.unexplained.clone());
+        registry.register("pending_requests", "Requests that wait for officers", self.pending_requests.clone());
+        let help = "Policies that wait to come into force";
+        registry.register("waiting_policies", help, self.waiting_policies.clone());
         registry.register("token_up", "1 where the token can sign", self.tokens_up.clone());
         registry.register("log_size", "Entries in the audit log", self.log_size.clone());
         registry.register("checkpoint_size", "Entries the newest checkpoint covers", self.checkpoint_size.clone());
@@ -215,6 +222,12 @@ impl Metrics {
     pub fn mirror(&self, up: bool, behind_bytes: u64) {
         self.mirror_failed.set(i64::from(!up));
         self.mirror_behind.set(i64::try_from(behind_bytes).unwrap_or(i64::MAX));
+    }
+
+    /// So much waits for officers.
+    pub fn waiting(&self, requests: usize, policies: usize) {
+        self.pending_requests.set(i64::try_from(requests).unwrap_or(i64::MAX));
+        self.waiting_policies.set(i64::try_from(policies).unwrap_or(i64::MAX));
     }
 
     /// How much room the log has.

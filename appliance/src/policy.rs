@@ -7,6 +7,7 @@
 mod address_list;
 mod asset;
 mod catalogue;
+mod changes;
 mod document;
 mod duration;
 mod exposure;
@@ -29,6 +30,7 @@ use hsm_types::KeyLabel;
 pub use self::{
     address_list::AddressList,
     asset::Asset,
+    changes::{Change, ChangeKind, MemberChange, changes},
     exposure::{AssetExposure, Bound, Exposure, Most, WatcherExposure, exposure},
     hours::Hours,
     key::{KeyState, Level, PolicyKey, UnknownWord},

@@ -5,6 +5,7 @@ mod ceremony;
 mod init;
 mod key;
 mod pki;
+mod policy;
 mod quickstart;
 mod shares;
 mod token;
@@ -37,6 +38,7 @@ enum Command {
     Key(key::Key),
     Token(token::Token),
     Pki(pki::Pki),
+    Policy(policy::Policy),
     Ceremony(ceremony::Ceremony),
     Backup(backup::Backup),
 }
@@ -69,6 +71,7 @@ impl Command {
             Self::Quickstart(quickstart) => quickstart.run(invocation, report),
             Self::Key(key) => key.run(invocation, report),
             Self::Token(token) => token.run(report),
+            Self::Policy(policy) => policy.run(invocation, report),
             Self::Pki(pki) => pki.run(report),
             Self::Ceremony(ceremony) => ceremony.run(invocation, report),
             Self::Backup(backup) => backup.run(invocation, report),

@@ -54,9 +54,20 @@ impl Programs {
 
     /// Runs a program to its end and returns what it printed; its stderr is ours.
     pub fn output(&self, name: &str, arguments: &[&str]) -> Result<String, Error> {
+        self.output_of(name, arguments, Stdio::null())
+    }
+
+    /// As [`output`](Self::output), of a program that may have to ask for a PIN on our terminal.
+    pub fn output_on_terminal(&self, name: &str, arguments: &[&str]) -> Result<String, Error> {
+        self.output_of(name, arguments, Stdio::inherit())
+    }
+
+    fn output_of(&self, name: &str, arguments: &[&str], stdin: Stdio) -> Result<String, Error> {
         let program = || format!("{name} {}", arguments.join(" "));
-        let ended = self.command(name, arguments)?.stderr(Stdio::inherit()).output().map_err(|source| {
-            Error::Program { program: program(), reason: format!("could not be started: {source}") }
+        let mut command = self.command(name, arguments)?;
+        let ended = command.stdin(stdin).stderr(Stdio::inherit()).output().map_err(|source| Error::Program {
+            program: program(),
+            reason: format!("could not be started: {source}"),
         })?;
         expect_success(&program(), ended.status)?;
         Ok(String::from_utf8_lossy(&ended.stdout).into_owned())

@@ -270,6 +270,7 @@ fn after_a_kill() {
     let id = waits(&watcher, "a", &digest("raw", 1));
     officers.act(&installation, &["approve", &id], &["alice"]);
     let before = list(&installation);
+    eventually("it is counted", || (running.metric("chancery_pending_requests") == 1).then_some(()));
     running.kill();
     let running = installation.start();
     let watcher = Watcher::new(&installation, &running);

@@ -59,7 +59,15 @@ fn tightens() {
     officers.refused(&installation, &INSTALL, &["bob"], "it takes 2 officers, and 1 (bob) signed");
     let (text, _) = officers.text(&installation, &INSTALL);
     assert!(text.contains("install policy version 2") && text.contains("\nloosens: nothing\n"), "{text}");
-    let done = officers.act(&installation, &INSTALL, &["alice", "carol"]);
+    // An officer signs with one command, which prints the text first.
+    let key = officers.key_file("alice");
+    let sign = ["policy", "sign", "policy.toml", "--key", key.to_str().unwrap(), "--config", "chancery.toml"];
+    let signed = installation.installed("chancery-provision", &sign).output().unwrap();
+    assert!(signed.status.success(), "{}", String::from_utf8_lossy(&signed.stderr));
+    let carol = officers.sign("carol", "chancery-policy", &text);
+    let done = Officers::hand_in(&installation, &INSTALL, &[installation.path("policy.sig"), carol]);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let done: Value = serde_json::from_slice(&done.stdout).unwrap();
     assert_eq!((&done["standing"], version(&installation)), (&json!("in-force"), json!(2)));
     let watcher = Watcher::new(&installation, &running);
     assert_eq!(watcher.put("a", payment(1, "0.45", "0.0001")).code(), "denied");
@@ -218,24 +226,33 @@ fn key_ends() {
     let running = installation.start();
     let watcher = Watcher::new(&installation, &running);
     watcher.signed("a", digest("raw", 1));
-    let destroy = ["key", "destroy", "raw", "--reason", "rotated"];
-    officers.refused(&installation, &destroy, &["alice"], "it takes 2 officers");
-    officers.act(&installation, &destroy, &["alice", "bob"]);
+    let decide = ["key", "destroy", "raw", "--reason", "rotated"];
+    officers.refused(&installation, &decide, &["alice"], "it takes 2 officers");
+    officers.act(&installation, &decide, &["alice", "bob"]);
     assert!(watcher.refused("b", digest("raw", 2)).detail.contains("is to be destroyed"));
     assert_eq!(watcher.get("/v1/keys/raw").good()["state"], "pending-destroy");
     watcher.get("/v1/signatures/a").good();
-    officers.refused_text(&installation, &destroy, "on its way to be destroyed");
+    officers.refused_text(&installation, &decide, "on its way to be destroyed");
     officers.act(&installation, &["key", "keep", "raw"], &["carol"]);
     watcher.signed("b", digest("raw", 2));
 
-    officers.act(&installation, &destroy, &["bob", "carol"]);
+    officers.act(&installation, &decide, &["bob", "carol"]);
     let list = || -> Value {
         let list: Value =
             serde_json::from_slice(&installation.run("chancery", &["key", "list", "--json"]).stdout).unwrap();
         list["keys"].as_array().unwrap().iter().find(|key| key["name"] == "raw").unwrap().clone()
     };
     assert_eq!(list()["state"], "pending-destroy");
+    let provision = ["key", "destroy", "raw", "--config", "chancery.toml"];
+    let destroy = |arguments: &[&str]| installation.installed("chancery-provision", arguments).output().unwrap();
+    refused(&destroy(&["key", "destroy", "nist", "--config", "chancery.toml"]), "officers decide its end first");
     eventually("its time has come", || (list()["may_be_destroyed_in_s"] == 0).then_some(()));
+    let destroyed = destroy(&provision);
+    assert!(destroyed.status.success(), "{}", String::from_utf8_lossy(&destroyed.stderr));
+    assert_eq!(destroy(&provision).status.code(), Some(1), "it is gone");
+    eventually("the appliance sees it", || (list()["state"] == "destroyed").then_some(()));
+    assert_eq!(watcher.get("/v1/keys/raw").good()["state"], "destroyed");
+    watcher.get("/v1/signatures/a").good();
     running.stop();
     installation.assert_log_verifies();
 }

@@ -293,6 +293,7 @@ fn usage() {
         &["freeze"],
         &["unfreeze"],
         &["policy", "check"],
+        &["policy", "diff"],
         &["policy", "exposure"],
         &["policy", "replay"],
         &["policy", "install"],

@@ -17,6 +17,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("policy_tools::a_replay_lists_each_decision_that_would_be_another", replay),
         trial("policy_tools::a_replay_counts_what_the_candidate_accepts_and_not_what_it_refuses", replayed_limits),
+        trial("policy_tools::a_diff_tells_what_changes_and_loosens_against_the_policy_of_the_log", diff),
         trial("policy_tools::exposure_says_unlimited_loudly", exposure),
         trial("policy_tools::explain_tells_rules_and_limits_and_leaves_no_trace", explain),
     ]
@@ -70,6 +71,38 @@ fn replayed_limits() {
     // 0.4, then 0.3 does not fit, and 0.1 does, because the 0.3 would not have been spent.
     let [(id, would_be)] = flipped.as_slice() else { panic!("{flipped:?}") };
     assert!(id == "a-2" && would_be.starts_with("limit-exceeded: limit \"candidate\""), "{flipped:?}");
+}
+
+fn diff() {
+    let installation = Installation::new();
+    let running = installation.start();
+    let policy = POLICY.replace("WATCHER", &installation.watcher_sha256).replace("version = 1", "version = 2");
+    let told = |text: &str, arguments: &[&str]| {
+        fs::write(installation.path("candidate.toml"), text).unwrap();
+        let output = installation.run("chancery", &[&["policy", "diff", "candidate.toml"], arguments].concat());
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let json = |text: &str, arguments: &[&str]| -> Value {
+        serde_json::from_str(&told(text, &[arguments, &["--json"]].concat())).unwrap()
+    };
+    // Beside a running appliance, and without one.
+    let same = json(&policy, &[]);
+    assert_eq!((&same["before"]["version"], &same["after"]["version"]), (&1.into(), &2.into()));
+    assert_eq!((same["changes"].as_array().unwrap().len(), same["loosens"].as_array().unwrap().len()), (0, 0));
+    running.stop();
+    let higher = policy.replace("\"0.5\"", "\"0.7\"");
+    let text = told(&higher, &[]);
+    assert!(text.contains("    max_amount: \"0.5\" -> \"0.7\""), "{text}");
+    assert!(
+        text.contains("rule \"customer withdrawals\" now signs more than 0.5 and up to 0.7 BTC to anyone"),
+        "{text}"
+    );
+    assert!(text.contains("Nobody must sign"), "{text}");
+    fs::write(installation.path("other.toml"), higher).unwrap();
+    let back = json(&policy, &["--against", "other.toml"]);
+    assert_eq!(back["loosens"].as_array().unwrap().len(), 0, "back to less");
+    assert_eq!(back["changes"][0]["members"][0]["after"], "\"0.5\"");
 }
 
 fn exposure() {

@@ -1,5 +1,6 @@
-//! `chancery policy check|exposure|replay|install|veto`.
+//! `chancery policy check|diff|exposure|replay|install|veto`.
 
+mod diff;
 mod exposure;
 mod replay;
 
@@ -31,6 +32,15 @@ pub(super) enum PolicyCommand {
     Exposure {
         /// The policy.
         file: PathBuf,
+    },
+    /// Tells what a policy changes against the one in force: in words, what it loosens, what it exposes, who must sign.
+    #[command(after_help = "Example: chancery policy diff candidate.toml --config chancery.toml")]
+    Diff {
+        /// The policy.
+        file: PathBuf,
+        /// The policy it is compared with, in place of the one in force by the audit log.
+        #[arg(long, value_name = "FILE")]
+        against: Option<PathBuf>,
     },
     /// Replays the audit log under a policy and lists each decision that would be another.
     #[command(after_help = "Example: chancery policy replay candidate.toml --config chancery.toml")]
@@ -71,6 +81,7 @@ pub(super) fn run(config: &Path, command: PolicyCommand, json: bool) -> Result<(
     match command {
         PolicyCommand::Check { file } => check(&file, json),
         PolicyCommand::Exposure { file } => exposure::run(&file, json),
+        PolicyCommand::Diff { file, against } => diff::run(config, &file, against.as_deref(), json),
         PolicyCommand::Replay { file } => replay::run(config, &file, json),
         PolicyCommand::Install { file, genesis: true, ceremony, .. } => begin(config, &file, ceremony.as_deref(), json),
         PolicyCommand::Install { file, renewal, officers, .. } => install(config, &file, renewal, &officers, json),

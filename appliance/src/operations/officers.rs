@@ -154,8 +154,10 @@ impl Operations {
 
     /// Decides again what waits, and signs what is accepted by that.
     async fn settle_waiting(self: &Arc<Self>) {
-        let waits = self.audit.query(|state, _| !state.pending.is_empty() || state.waiting_policy.is_some()).await;
-        if !waits.unwrap_or_default() {
+        let waiting = |state: &State| (state.pending.len(), usize::from(state.waiting_policy.is_some()));
+        let Ok((requests, policies)) = self.audit.query(move |state, _| waiting(state)).await else { return };
+        self.metrics.waiting(requests, policies);
+        if (requests, policies) == (0, 0) {
             return;
         }
         let settled = match self.audit.settle().await {

@@ -34,8 +34,8 @@ pub(super) fn policy(root: &Section<'_>, text: &str) -> Option<Policy> {
     let rules = Catalogue::read(root, "rule", |section| rule::rule(section, &names));
     let limits = Catalogue::read(root, "limit", |section| limit::limit(section, &names));
     let (rules, limits) = (rules.into_items(), limits.into_items());
-    let warnings =
-        warnings::warnings(&names, rules.as_deref().unwrap_or_default(), limits.as_deref().unwrap_or_default());
+    let named = (rules.as_deref().unwrap_or_default(), limits.as_deref().unwrap_or_default());
+    let warnings = warnings::warnings(&names, quorum.as_ref(), named.0, named.1);
     Some(Policy {
         version: version?,
         sha256: sha256_hex(text.as_bytes()),

@@ -2,7 +2,7 @@
 //!
 //! Knows nothing of state or of what was accepted before. It bounds what is signed, not what settles: signatures can be
 //! kept and sent later. Fees are takings, for they can be paid to whoever mines; hours are ignored, and so is every rule
-//! that denies. What goes back to keys of ours (`self`, the `keys` of an address list) is no taking.
+//! that denies. What takes officers' approval is not counted, but named. What goes back to keys of ours (`self`, the `keys` of an address list) is no taking.
 
 mod bounds;
 mod cover;
@@ -35,6 +35,8 @@ pub struct WatcherExposure {
     pub watcher: String,
     /// Why something is unlimited, where anything is: every reason once.
     pub unlimited: Vec<String>,
+    /// By what it would take more with officers' approval, and whose; none of that is in the figures.
+    pub with_approval: Vec<String>,
     /// Every asset its keys pay, and those their fees are paid in.
     pub assets: Vec<AssetExposure>,
 }
@@ -100,7 +102,12 @@ fn of_watcher(policy: &Policy, watcher: &str) -> WatcherExposure {
             unlimited.extend(reasons.iter().cloned());
         }
     }
-    WatcherExposure { watcher: watcher.to_owned(), unlimited: unlimited.into_iter().collect(), assets }
+    WatcherExposure {
+        watcher: watcher.to_owned(),
+        unlimited: unlimited.into_iter().collect(),
+        with_approval: reach::with_approval(policy, watcher),
+        assets,
+    }
 }
 
 fn of_asset(policy: &Policy, watcher: &str, asset: &Asset) -> AssetExposure {

@@ -131,6 +131,24 @@ name = "stablecoin, a day"
 asset = "USDC"
 max_amount = "1000"
 window = "1d"
+
+[[officer]]
+name = "alice"
+ssh_keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEizZH22L0BlAHR/IpShoxdADyDfvT6l0iz1Ne8SsdS4"]
+
+[[officer]]
+name = "dave"
+ssh_keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEHwstm3UbUOjBjnAWFakMA65a8ovUkubLvu6weWwgdy"]
+
+[[officer]]
+name = "erin"
+ssh_keys = ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINccdar+UDL2rEdExMruk9TjSUyzG8GZFbHC2DwRTU+U"]
+
+[quorum]
+policy = 1
+loosen = 2
+loosen_delay = "1d"
+unfreeze = 1
 "#;
 
 fn label(text: &str) -> KeyLabel {

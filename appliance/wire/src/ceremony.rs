@@ -23,6 +23,9 @@ use crate::{LogKey, NotCanonical, sha256_hex};
 /// Label of the key that signs a transcript, and every checkpoint after it.
 pub const LOG_KEY_LABEL: &str = "chancery-log";
 
+/// Label of the key that tries a token out. Each token has its own; all other labels are of one key.
+pub const SELF_TEST_LABEL: &str = "chancery-self-test";
+
 /// What a signed transcript begins with when it is signed.
 const SIGNED: &str = "chancery ceremony v1";
 

@@ -76,6 +76,9 @@ impl Run {
             "chancery.toml",
             "--json",
         ];
-        self.programs.output(CHANCERY, &arguments).map(drop)
+        if self.screen.automatic {
+            return self.programs.output(CHANCERY, &arguments).map(drop);
+        }
+        self.programs.output_on_terminal(CHANCERY, &arguments).map(drop)
     }
 }

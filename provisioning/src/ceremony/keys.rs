@@ -30,9 +30,16 @@ impl Run {
     /// Whether all there is to say of the key is written down.
     pub(super) fn has_key(&self, key: &KeyInToken) -> bool {
         let attests = self.plan.token(&key.token).is_some_and(|token| token.driver() == "yubihsm");
-        let made = self.acts().any(|what| matches!(what, What::Key(made) if made.label == key.key.label));
+        let made = self.made(key);
         made && (!attests
-            || self.acts().any(|what| matches!(what, What::Attestation(one) if one.label == key.key.label)))
+            || self.acts().any(
+                |what| matches!(what, What::Attestation(one) if one.label == key.key.label && one.token == key.token),
+            ))
+    }
+
+    fn made(&self, key: &KeyInToken) -> bool {
+        self.acts()
+            .any(|what| matches!(what, What::Key(made) if made.label == key.key.label && made.token == key.token))
     }
 
     pub(super) fn make_key(&mut self, index: usize, head: &str) -> Result<(), Error> {
@@ -45,7 +52,7 @@ impl Run {
         let lines = [format!("A new {} key{children}: {leaves}.", key.key.algorithm)];
         self.screen.show(head, &lines);
         self.screen.confirm(label.as_str())?;
-        if !self.acts().any(|what| matches!(what, What::Key(made) if made.label == *label)) {
+        if !self.made(&key) {
             self.make_and_read(&key, &token)?;
         }
         if token.driver() == "yubihsm" {
@@ -105,7 +112,7 @@ impl Run {
         files::create_directory(&self.path("attestation"))?;
         let mut certificates = Vec::new();
         for (name, der) in [("key", certificate)].into_iter().chain(device.iter().map(|der| ("device", der))) {
-            certificates.push(self.keep(&format!("attestation/{label}.{name}.der"), der)?);
+            certificates.push(self.keep(&format!("attestation/{}-{label}.{name}.der", token.name), der)?);
         }
         let validated = format!("by the device's certificate, up to {whose}");
         self.screen.say(&format!("    attestation  validated {validated}"));

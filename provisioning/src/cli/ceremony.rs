@@ -88,8 +88,16 @@ impl Ceremony {
             Command::Run(arguments) => carry_out(arguments, false, invocation, report),
             Command::Rehearse(arguments) => carry_out(arguments, true, invocation, report),
             Command::Verify { transcript } => {
-                let ceremony = verified(&transcript)?;
-                report.finish(&text(&ceremony), &value(&ceremony));
+                let text_of_file = files::read(&transcript)?;
+                match judged(&text_of_file) {
+                    Ok(ceremony) => report.finish(&text(&ceremony), &value(&ceremony)),
+                    Err((step, reason)) => {
+                        if report.is_json() {
+                            report.finish("", &json!({ "valid": false, "step": step, "reason": reason }));
+                        }
+                        return Err(Error::NotValid { path: transcript, reason });
+                    }
+                }
                 Ok(())
             }
             Command::Officers { policy, transcript, text, signature_out, shares } => {
@@ -122,10 +130,13 @@ fn carry_out(arguments: Arguments, rehearsal: bool, invocation: &Invocation, rep
 
 /// The facts of a transcript that is valid.
 pub(super) fn verified(path: &std::path::Path) -> Result<Facts, Error> {
-    let text = files::read(path)?;
-    let not_valid = |reason: String| Error::NotValid { path: path.to_owned(), reason };
-    let transcript = Transcript::parse(&text).map_err(|error| not_valid(error.to_string()))?;
-    transcript.verify().map_err(|error| not_valid(error.to_string()))
+    judged(&files::read(path)?).map_err(|(_, reason)| Error::NotValid { path: path.to_owned(), reason })
+}
+
+/// The facts of a transcript's text; or the first bad step, where it is one, and what is wrong.
+fn judged(text: &str) -> Result<Facts, (Option<u64>, String)> {
+    let transcript = Transcript::parse(text).map_err(|error| (None, error.to_string()))?;
+    transcript.verify().map_err(|error| (error.step(), error.to_string()))
 }
 
 fn text(ceremony: &Facts) -> String {

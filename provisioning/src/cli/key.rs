@@ -1,6 +1,7 @@
-//! `key generate`, `key replicate` and `key list`.
+//! `key generate`, `key replicate`, `key destroy` and `key list`.
 
 mod arguments;
+mod destroy;
 mod replicate;
 
 use std::path::PathBuf;
@@ -67,6 +68,15 @@ enum Command {
         #[command(flatten)]
         token: TokenArguments,
     },
+    /// Destroy a key whose end officers decided (`chancery key destroy`), once its time has come. The appliance runs, and says
+    /// so. Of its backups nothing is known here: destroy those as well.
+    #[command(after_help = "Example:\n  chancery-provision key destroy btc-old --config trial/chancery.toml")]
+    Destroy {
+        /// The key's name.
+        name: KeyLabel,
+        #[command(flatten)]
+        token: TokenArguments,
+    },
     /// List every private key of the token, and why one may not serve.
     #[command(after_help = "Example:\n  chancery-provision key list --config trial/chancery.toml --json")]
     List {
@@ -114,6 +124,11 @@ impl Key {
                 value["token"] = to.into();
                 value["made"] = replica.made.into();
                 report.finish(&text, &value);
+            }
+            Command::Destroy { name, token } => {
+                let public_key = destroy::destroy(invocation, &token, &name, report)?;
+                let text = format!("destroyed key \"{name}\", public key {}", hex::encode(public_key.to_bytes()));
+                report.finish(&text, &described(name.as_str(), &public_key));
             }
             Command::List { token } => {
                 let mut opened = token.open(invocation, report)?;

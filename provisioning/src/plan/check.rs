@@ -6,6 +6,8 @@ mod tokens;
 
 use std::path::Path;
 
+use appliance_wire::ceremony::SELF_TEST_LABEL;
+
 use super::{
     KeyInToken, Plan, PlannedPki,
     document::{Document, Section},
@@ -48,8 +50,8 @@ pub(super) fn plan(
     let directory = path.parent().unwrap_or(Path::new("/"));
     let tokens = tokens::tokens(tokens, roles, production, directory, mistakes);
     let mut all = Vec::new();
-    if let Some(first) = tokens.iter().find(|token| !token.spare) {
-        all.extend(own_keys(&first.name));
+    for (number, token) in tokens.iter().filter(|token| !token.spare).enumerate() {
+        all.extend(own_keys(&token.name, number == 0));
     }
     let wanted = keys.len();
     let found = keys::keys(keys, &tokens, custody.is_some(), mistakes);
@@ -103,9 +105,10 @@ fn is_profile(profile: &Section<String>, mistakes: &mut Mistakes) -> bool {
     is
 }
 
-/// The appliance's own keys: made in the first token, named by no plan.
-fn own_keys(first: &str) -> impl Iterator<Item = KeyInToken> {
-    token::own_keys().map(|key| KeyInToken { key, token: first.to_owned(), backup: false })
+/// The appliance's own keys, named by no plan: the log key in the first token, one to try it out in each.
+fn own_keys(token: &str, is_first: bool) -> impl Iterator<Item = KeyInToken> {
+    let wanted = token::own_keys().filter(move |key| is_first || key.label.as_str() == SELF_TEST_LABEL);
+    wanted.map(|key| KeyInToken { key, token: token.to_owned(), backup: false })
 }
 
 fn certificates(section: Section<super::document::Pki>, mistakes: &mut Mistakes) -> Option<PlannedPki> {

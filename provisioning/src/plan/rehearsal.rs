@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use hsm_drivers::yubihsm2::connector::Address;
 
-use super::{Plan, PlannedKind, check};
+use super::{Plan, PlannedKind, PlannedPki, check};
 use crate::secret::PinSource;
 
 impl Plan {
@@ -27,6 +27,8 @@ impl Plan {
             token.environment = BTreeMap::from([(variable.0.to_owned(), variable.1)]);
         }
         (self.watcher_address, self.monitor_address) = (check::WATCHERS.into(), check::MONITOR.into());
+        // Certificates that come from elsewhere on the day are made for practice.
+        self.pki.get_or_insert_with(|| PlannedPki { server_names: Vec::new(), watchers: Vec::new() });
         self.profile = "development".to_owned();
         self.rehearsal = true;
         self

@@ -85,6 +85,14 @@ impl Device {
         }
     }
 
+    /// Destroys a key that has this public key, with all that belongs to it.
+    pub fn destroy_key(&mut self, label: &KeyLabel, public_key: &PublicKey) -> Result<(), DeviceError> {
+        match self {
+            Self::Pkcs11(ceremony) => ceremony.destroy_key(label, public_key),
+            Self::Yubihsm(ceremony) => ceremony.destroy_key(label, public_key),
+        }
+    }
+
     /// A key wrapped under the backup key; a PKCS#11 token needs the PINs of its security officer and its user.
     pub fn back_up(
         &mut self,

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::unix::process::CommandExt,
+    os::unix::{fs::symlink, process::CommandExt},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -147,6 +147,21 @@ impl Installation {
         if program == "chancery" {
             command.args(["--config", "chancery.toml"]);
         }
+        command
+    }
+
+    /// A program that finds the others beside it, as where they are installed.
+    pub(crate) fn installed(&self, program: &str, arguments: &[&str]) -> Command {
+        let programs = self.path("programs");
+        fs::create_dir_all(&programs).unwrap();
+        for name in ["chancery", "chancery-provision"] {
+            if !programs.join(name).exists() {
+                symlink(std::env::current_exe().unwrap(), programs.join(name)).unwrap();
+            }
+        }
+        let mut command = Command::new(programs.join(program));
+        command.args(arguments).current_dir(self.directory.path()).stdin(Stdio::null());
+        command.env_remove("SOFTHSM2_CONF");
         command
     }
 

@@ -47,6 +47,11 @@ impl Officers {
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     }
 
+    /// A key file.
+    pub(crate) fn key_file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
     /// The public key of a key file, as `.pub` has it.
     pub(crate) fn public_key(&self, name: &str) -> String {
         fs::read_to_string(self.directory.path().join(format!("{name}.pub"))).unwrap().trim().to_owned()

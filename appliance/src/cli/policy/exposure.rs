@@ -38,13 +38,16 @@ fn text(exposure: &Exposure) -> String {
 
 fn of_watcher(watcher: &WatcherExposure) -> Vec<String> {
     let mut lines = vec![String::new(), format!("watcher \"{}\"", watcher.watcher)];
+    let more = watcher.with_approval.iter().map(|how| format!("  more {how}"));
     if watcher.assets.is_empty() {
         lines.push("  pays no asset".to_owned());
+        lines.extend(more);
         return lines;
     }
     let mut rows = vec![[String::new(), String::new()].into_iter().chain(Exposure::HOURS.map(time)).collect()];
     rows.extend(watcher.assets.iter().flat_map(of_asset));
     lines.extend(table(&rows));
+    lines.extend(more);
     lines
 }
 
@@ -60,7 +63,7 @@ fn of_asset(asset: &AssetExposure) -> [Vec<String>; 2] {
 }
 
 /// The rows with their columns under each other.
-fn table(rows: &[Vec<String>]) -> Vec<String> {
+pub(super) fn table(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let widest = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let widths: Vec<_> = (0..columns).map(|column| widest(column).unwrap_or(0)).collect();
@@ -71,7 +74,7 @@ fn table(rows: &[Vec<String>]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-fn time(hours: u64) -> String {
+pub(super) fn time(hours: u64) -> String {
     if hours > 24 { format!("{} d", hours / 24) } else { format!("{hours} h") }
 }
 

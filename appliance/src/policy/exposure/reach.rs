@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use appliance_wire::{Amount, Chain};
 
-use super::super::{Action, Asset, Destinations, Level, Policy, PolicyKey, Rule};
+use super::super::{Action, Asset, Destinations, KeyState, Level, Policy, PolicyKey, Rule};
 
 /// Where takings go.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -51,7 +51,27 @@ fn signing<'p>(policy: &'p Policy, watcher: &str) -> Vec<(&'p PolicyKey, Vec<&'p
         let rules = policy.rules.iter().filter(|rule| rule.action == Action::Sign && rule.names(watcher, &key.name));
         (key, rules.collect::<Vec<_>>())
     };
-    policy.keys.iter().map(of_key).filter(|(_, rules)| !rules.is_empty()).collect()
+    let keys = policy.keys.iter().filter(|key| key.state != KeyState::Disabled);
+    keys.map(of_key).filter(|(_, rules)| !rules.is_empty()).collect()
+}
+
+/// What more it would take with the approval of officers: by whose.
+pub(super) fn with_approval(policy: &Policy, watcher: &str) -> Vec<String> {
+    let keys = || policy.keys.iter().filter(|key| key.state != KeyState::Disabled);
+    let mut told = Vec::new();
+    for rule in &policy.rules {
+        let is_reached = keys().any(|key| rule.names(watcher, &key.name));
+        if let (Action::Approve(approvers), true) = (&rule.action, is_reached) {
+            told.push(format!("by rule \"{}\", with approval of {}", rule.name, approvers.words()));
+        }
+    }
+    for limit in &policy.limits {
+        let is_reached = keys().any(|key| limit.keys.contains(&key.name) && policy.grants(watcher, &key.name));
+        if let (Some(approvers), true) = (&limit.beyond, is_reached) {
+            told.push(format!("beyond limit \"{}\", with approval of {}", limit.name, approvers.words()));
+        }
+    }
+    told
 }
 
 /// Every asset the watcher's keys pay or spend on fees, in the order of the policy.

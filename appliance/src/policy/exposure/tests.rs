@@ -207,6 +207,26 @@ fn a_rule_that_denies_and_a_watcher_without_rules_take_nothing() {
 }
 
 #[test]
+fn what_takes_approval_is_named_and_not_counted() {
+    let officers = crate::policy::tests::officers::OFFICERS;
+    let (_, officers) = officers.split_once("[[officer]]").unwrap();
+    let (officers, _) = officers.split_once("[[watcher]]").unwrap();
+    let approve = "approve = 2, of = [\"alice\", \"bob\"], expires = \"4h\"";
+    let large = rule("keys = [\"btc\"]\nmax_fee = \"0.001\"").replace("\"sign\"", &format!("{{ {approve} }}"));
+    let small = rule("keys = [\"eth-a\"]\nasset = \"ETH\"\nmax_fee = \"0.01\"");
+    let day = limit(&format!("asset = \"ETH\"\nmax_amount = \"3\"\nwindow = \"24h\"\nbeyond = {{ {approve} }}"));
+    let text = format!("{BASE}[[officer]]{officers}{large}{small}{day}");
+    let exposure = exposure_of_first(&Policy::parse(&text).unwrap());
+    assert_eq!(anywhere(&exposure, "ETH"), ["3", "3", "21"]);
+    assert!(exposure.assets.iter().all(|row| row.asset != "BTC"), "{exposure:?}");
+    let [by_rule, beyond] = exposure.with_approval.as_slice() else { panic!("{exposure:?}") };
+    assert!(by_rule.starts_with("by rule \"") && by_rule.ends_with("with approval of 2 of alice, bob"), "{by_rule}");
+    assert!(beyond.starts_with("beyond limit \""), "{beyond}");
+    let disabled = text.replace("name = \"eth-a\"", "name = \"eth-a\"\nstate = \"disabled\"");
+    assert!(exposure_of_first(&Policy::parse(&disabled).unwrap()).assets.is_empty(), "a disabled key signs nothing");
+}
+
+#[test]
 fn bounds_beyond_256_bits_are_unlimited() {
     let most = format!("{}", ruint::aliases::U256::MAX);
     let largest = most.parse::<Decimal>().unwrap().to_amount(0).unwrap().to_decimal(8);

@@ -38,10 +38,13 @@ impl Week {
         self.parts.len()
     }
 
-    /// The parts in `hours`; none where those are of another time zone.
-    pub(in super::super) fn parts_in(&self, hours: &Hours) -> Option<impl Iterator<Item = usize>> {
-        let is_in = move |(day, minute): &(Weekday, Minute)| hours.contains_minute(*day, *minute);
-        let parts = self.parts.iter().enumerate().filter(move |(_, part)| is_in(part)).map(|(place, _)| place);
-        (hours.zone == self.zone).then_some(parts)
+    /// Whether `hours` are of this time zone.
+    pub(in super::super) fn is_of(&self, hours: &Hours) -> bool {
+        hours.zone == self.zone
+    }
+
+    /// Whether a part is in `hours`, which are of this time zone.
+    pub(in super::super) fn is_in(&self, part: usize, hours: &Hours) -> bool {
+        self.parts.get(part).is_some_and(|(day, minute)| hours.contains_minute(*day, *minute))
     }
 }

@@ -2,7 +2,7 @@
 
 use appliance_wire::{AddressType, Chain};
 
-use super::super::{Asset, KeyState, Policy, PolicyKey};
+use super::super::{Asset, KeyState, Level, Policy, PolicyKey};
 
 pub(super) fn loosenings(in_force: &Policy, candidate: &Policy) -> Vec<String> {
     let assets = candidate.assets.iter().filter_map(|asset| of_asset(in_force, asset));
@@ -46,7 +46,8 @@ fn of_key(in_force: &Policy, candidate: &Policy, key: &PolicyKey) -> Vec<String>
         (KeyState::Retiring, KeyState::Active) => {
             found.push(format!("key \"{name}\" is active instead of retiring: it gets new addresses, and change"));
         }
-        (KeyState::Active, KeyState::Retiring) => found.push(format!(
+        // Only of a verified key change is told apart.
+        (KeyState::Active, KeyState::Retiring) if key.evidence == Level::Verified => found.push(format!(
             "key \"{name}\" is retiring: what comes back to it is a payment now, which rules for payments may sign where \
              those for \"self\" did not"
         )),

@@ -12,7 +12,7 @@ pub(in super::super) const ERIN: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINccdar+UDL2rEdExMruk9TjSUyzG8GZFbHC2DwRTU+U";
 
 /// With every key of a document that officers are about.
-pub(super) const OFFICERS: &str = r#"# Who decides, and what about.
+pub(in super::super) const OFFICERS: &str = r#"# Who decides, and what about.
 version = 3
 
 [[officer]]

@@ -168,6 +168,23 @@ fn a_spare_that_is_the_main_token_is_refused() {
 }
 
 #[test]
+fn only_the_self_test_key_is_in_more_than_one_token() {
+    let twice = |label: &str| {
+        let mut sample = Sample::new();
+        let further = [(2, "main", 0), (3, "second", 1)];
+        sample.acts.insert(3, sample::token("second", "0017000003", false));
+        for (at, token, number) in further {
+            sample.acts.insert(at + 2, sample::key_in(token, label, number));
+            sample.acts.insert(at + 3, sample::attestation_in(token, label));
+        }
+        Transcript::parse(&sample.text()).unwrap().verify()
+    };
+    twice(SELF_TEST_LABEL).unwrap();
+    let error = twice("btc-cold").unwrap_err().to_string();
+    assert!(error.contains("the label \"btc-cold\", or its public key, is another key's already"), "{error}");
+}
+
+#[test]
 fn shares_are_those_of_the_secret_in_force() {
     let changed = |change: fn(&mut What)| nonsense(|acts| acts.iter_mut().for_each(change)).1;
     let few = changed(|what| {

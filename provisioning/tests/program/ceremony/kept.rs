@@ -25,6 +25,11 @@ fn an_altered_transcript_is_not_valid_and_the_first_bad_step_is_named() {
     altered(&|bent| drop(bent["steps"].as_array_mut().unwrap().remove(4)), "step 5: it is numbered 6");
     altered(&|bent| bent["steps"][2]["rehearsal"] = json!(true), "step 3: rehearsal and ceremony are mixed");
     altered(&|bent| bent["more"] = json!(1), "unknown field `more`");
+    let mut bent = original.clone();
+    bent["steps"][3]["what"]["label"] = json!("another");
+    fs::write(hall.place.path("out/transcript.json"), bent.to_string()).unwrap();
+    let said = hall.verify().json();
+    assert_eq!((&said["valid"], &said["step"]), (&false.into(), &5.into()), "{said}");
     fs::write(hall.place.path("out/transcript.json"), original.to_string()).unwrap();
     hall.verify().succeeded();
 }

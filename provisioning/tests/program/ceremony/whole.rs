@@ -37,6 +37,7 @@ fn on_a_terminal_with_softhsm_it_ends_in_a_restore() {
     assert!(!hall.place.read("out/policy.toml").contains('@'));
     let begun = "policy install policy.toml --genesis --ceremony transcript.json --config chancery.toml --json";
     assert_eq!(hall.asked().last().unwrap(), begun);
+    assert!(hall.place.path("out/on-a-terminal").exists(), "it could not ask for a PIN");
     assert!(hall.place.read("out/watcher.toml").contains(facts["log_key"].as_str().unwrap()));
     // Each screen says where one is; the words of a key stand there to be read aloud.
     assert!(seen.contains("1/15 Begin: A trial") && seen.contains("15/15 Begin the audit log"), "{seen}");
@@ -108,6 +109,7 @@ fn without_a_terminal_shares_go_into_files_and_that_is_said() {
     for hall in [Hall::softhsm("{ file = \"token/so-pin\" }"), Hall::simulated()] {
         let ran = hall.ceremony(&["--yes"]).succeeded();
         hall.verify().succeeded();
+        assert!(!hall.place.path("out/on-a-terminal").exists());
         for custodian in ["Carol", "Dave", "Erin"] {
             assert_eq!(hall.place.mode(&format!("out/shares/{custodian}.txt")), 0o600);
             assert!(ran.err.contains(&format!("share {} of {custodian}", custodian_number(custodian))), "{}", ran.err);
@@ -118,6 +120,37 @@ fn without_a_terminal_shares_go_into_files_and_that_is_said() {
 
 fn custodian_number(name: &str) -> usize {
     ["Carol", "Dave", "Erin"].iter().position(|other| *other == name).unwrap() + 1
+}
+
+#[test]
+fn tokens_of_both_kinds_each_have_a_spare() {
+    let (hall, simulated) = (Hall::softhsm("{ file = \"token/so-pin\" }"), Hall::simulated());
+    let devices = simulated.plan().replace("name = \"main\"", "name = \"yubi\"").replace("\"spare\"", "\"yubi-spare\"");
+    let (_, devices) = devices.split_once("[[token]]").unwrap();
+    let plan = hall.plan().replacen("backup = true", "backup = true\ntoken = \"main\"", 1);
+    let key = "[[key]]\nname = \"eth-hot\"\nalgorithm = \"secp256k1\"\nbackup = true\ntoken = \"yubi\"\n";
+    hall.write_plan(&format!("{plan}\n{key}[[token]]{devices}"));
+    hall.ceremony(&["--yes"]).succeeded();
+    let keys = hall.verify().succeeded().json()["keys"].clone();
+    let places: Vec<_> = keys.as_array().unwrap().iter().map(|key| (&key["key"], &key["token"])).collect();
+    let own = [["chancery-log", "main"], ["chancery-self-test", "main"], ["chancery-self-test", "yubi"]];
+    assert_eq!(json!(places[..3]), json!(own));
+    assert_eq!(json!(places[3..]), json!([["btc-vault", "main"], ["eth-hot", "yubi"]]));
+    let restored: Vec<_> = hall.acts_of("restore").iter().map(|one| one["token"].clone()).collect();
+    assert_eq!(json!(restored), json!(["spare", "yubi-spare"]));
+    assert_eq!(hall.acts_of("attestation").len(), 2);
+    assert_eq!(hall.place.read("out/chancery.toml").matches("[[token]]").count(), 2);
+}
+
+#[test]
+fn a_plan_without_backups_has_neither_shares_nor_a_restore() {
+    let hall = Hall::softhsm("{ file = \"token/so-pin\" }");
+    let plan = hall.plan().replace("backup = true", "backup = false");
+    let plan = plan.replace("[backup]\nthreshold = 2\ncustodians = [\"Carol\", \"Dave\", \"Erin\"]\n", "");
+    hall.write_plan(&plan);
+    hall.ceremony(&["--yes"]).succeeded();
+    assert_eq!(hall.verify().succeeded().json()["backup"], json!(null));
+    assert!(!hall.place.path("out/shares").exists() && !hall.place.path("out/backup").exists());
 }
 
 #[test]

@@ -108,10 +108,8 @@ impl<'p> Comparison<'_, 'p> {
         let is_token = self.matter.asset().is_some_and(|asset| asset.contract.is_some());
         let is_undecidable = !is_trusted && rule.hours.is_some();
         let week = rule.hours.as_ref().filter(|_| is_trusted).and_then(|hours| {
-            self.weeks.iter().enumerate().find_map(|(zone, week)| {
-                let parts: Vec<usize> = week.parts_in(hours)?.collect();
-                Some((zone, Set::of(week.len(), |part| parts.contains(&part))))
-            })
+            let (zone, week) = self.weeks.iter().enumerate().find(|(_, week)| week.is_of(hours))?;
+            Some((zone, Set::of(week.len(), |part| week.is_in(part, hours))))
         });
         Asked {
             rule,

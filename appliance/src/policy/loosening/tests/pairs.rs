@@ -97,6 +97,11 @@ fn of_keys_and_assets() {
             &["key \"btc-hot\" has children now"],
         ),
         ("a key whose change becomes payments", &[("\"active\"", "\"retiring\"")], &["key \"btc-hot\" is retiring"]),
+        (
+            "a key without change that gets no new address",
+            &[("evidence = \"blind\"", "evidence = \"blind\"\nstate = \"retiring\"")],
+            &[],
+        ),
         ("addresses of another form", &[("p2wpkh", "p2pkh")], &["addresses of key \"btc-hot\" have another form"]),
         (
             "an asset that no key pays",

@@ -1,4 +1,5 @@
 use super::{pairs::check, *};
+use crate::state::{Usage, charges_of};
 
 const DAY: &str = "max_amount = \"10\"\nwindow = \"24h\"";
 const BEYOND: &str = "beyond = { approve = 2, of = [\"alice\", \"bob\", \"carol\"], expires = \"4h\" }";
@@ -116,4 +117,44 @@ fn a_key_taken_out_of_the_policy_leaves_its_share_of_a_common_sum() {
     let words = "limit \"l\": no longer counts \"b\" (a key that is disabled instead of taken out still counts)";
     assert_eq!(gone, [words]);
     assert_eq!(found(&with(second), &with(&format!("{second}state = \"disabled\"\n"))), Vec::<String>::new());
+}
+
+/// Why one sum in place of a sum for each destination is not stricter: first 500 and a fee of 10, then a replacement that
+/// pays nobody and costs 300. Two minutes after the first, one sum of a minute holds nothing, and that of fees 290.
+#[test]
+fn a_replacement_counts_later_under_a_sum_for_each_destination() {
+    let with = |per: &str| {
+        let (head, _) = base().split_once("[[limit]]").map(|(head, rest)| (head.to_owned(), rest.to_owned())).unwrap();
+        let limit = format!(
+            "[[limit]]\nname = \"l\"\nkeys = [\"btc-hot\"]\nasset = \"BTC\"\nmax_amount = \"0.00000600\"\n{per}"
+        );
+        policy(&format!("{head}{limit}window = \"1m\"\n"))
+    };
+    let accepted = |paid: &str, fee: &str, variant: serde_json::Value| -> appliance_wire::Accepted {
+        let payments = if paid == "0" {
+            Vec::new()
+        } else {
+            vec![serde_json::json!({ "asset": "BTC", "destination": "d", "amount": paid })]
+        };
+        serde_json::from_value(serde_json::json!({
+            "watcher": "btc-watcher", "request_id": "r", "content": "00", "key": "btc-hot", "evidence": "verified",
+            "amounts_verified": true, "payments": payments, "rules": [], "fee": { "asset": "BTC", "amount": fee },
+            "items": [], "variant": variant,
+            "transaction": { "chain": "bitcoin", "format": "psbt", "evidence_sha256": "00", "holds": [], "outputs": [],
+                             "fee": "0", "change_to": { "to": "nobody" } },
+        }))
+        .unwrap()
+    };
+    let first = accepted("0.00000500", "0.00000010", serde_json::Value::Null);
+    let charged_before = serde_json::json!({ "fee": "0.00000010", "native": "0.00000510" });
+    let variant = serde_json::json!({ "replaces": "r", "first": 0, "pivots": [], "charged_before": charged_before });
+    let replacement = accepted("0", "0.00000300", variant);
+    let used = |policy: &Policy, scope| {
+        let mut usage = Usage::new(policy);
+        usage.charge(&charges_of(policy, &first).unwrap(), 0);
+        usage.charge(&charges_of(policy, &replacement).unwrap(), 59_000);
+        usage.used(0, scope, 100_000).0
+    };
+    let units = appliance_wire::Amount::from_units;
+    assert_eq!((used(&with("per = \"destination\"\n"), "fee"), used(&with(""), "")), (units(290), units(0)));
 }

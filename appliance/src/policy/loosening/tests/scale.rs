@@ -49,7 +49,7 @@ fn two_hundred_rules_are_compared_in_time() {
         let found = loosenings(&in_force, &candidate);
         let took = began.elapsed();
         assert!(!found.is_empty());
-        // A debug build on a busy machine; a release build takes less than a second.
+        // A debug build takes about a second; a busy machine longer.
         assert!(took < Duration::from_secs(60), "{took:?}");
         assert_eq!(loosenings(&candidate, &candidate), []);
     }

@@ -103,7 +103,7 @@ pub(super) fn split(id: &str) -> What {
     })
 }
 
-fn token(name: &str, serial: &str, spare: bool) -> What {
+pub(super) fn token(name: &str, serial: &str, spare: bool) -> What {
     let capabilities = vec!["sign-ecdsa".to_owned()];
     What::Token(TokenReady {
         name: name.to_owned(),
@@ -133,9 +133,20 @@ fn key(label: &str, algorithm: Algorithm, public_key: &str) -> What {
     })
 }
 
+/// An Ed25519 key like no other in the sample.
+pub(super) fn key_in(token: &str, label: &str, number: u8) -> What {
+    let public = SigningKey::from_bytes(&[100 + number; 32]).verifying_key();
+    let What::Key(made) = key(label, Algorithm::Ed25519, &hex::encode(public.as_bytes())) else { unreachable!() };
+    What::Key(KeyMade { token: token.to_owned(), ..made })
+}
+
 fn attestation(label: &str) -> What {
+    attestation_in("main", label)
+}
+
+pub(super) fn attestation_in(token: &str, label: &str) -> What {
     What::Attestation(Attested {
-        token: "main".to_owned(),
+        token: token.to_owned(),
         label: label.parse().unwrap(),
         certificates: vec![file("attestation/key.der")],
         validated: "the device's own certificate".to_owned(),

@@ -7,7 +7,7 @@ use hsm_types::{Algorithm, ChainCode, PublicKey};
 use super::shares::Shares;
 use crate::ceremony::{
     Attested, BackedUp, Begun, Ceremony, CeremonyKey, CeremonyToken, Fact, FileHash, KeyMade, LOG_KEY_LABEL, Restored,
-    TokenReady, What,
+    SELF_TEST_LABEL, TokenReady, What,
 };
 
 /// The ceremony as far as it was read.
@@ -18,7 +18,8 @@ pub(super) struct Reading {
     tokens: Vec<CeremonyToken>,
     keys: Vec<CeremonyKey>,
     shares: Shares,
-    attested: BTreeSet<String>,
+    /// Token and label.
+    attested: BTreeSet<(String, String)>,
     restored: BTreeSet<String>,
     policy: Option<String>,
 }
@@ -85,7 +86,9 @@ impl Reading {
             return Err(format!("key \"{label}\" was made in \"{token}\", which is for what is restored alone"));
         }
         public_key_of(*algorithm, public_key)?;
-        if self.keys.iter().any(|known| known.label == *label || known.public_key == *public_key) {
+        let each_has_its_own = label.as_str() == SELF_TEST_LABEL;
+        let same_label = |known: &CeremonyKey| known.label == *label && (known.token == *token || !each_has_its_own);
+        if self.keys.iter().any(|known| same_label(known) || known.public_key == *public_key) {
             return Err(format!("the label \"{label}\", or its public key, is another key's already"));
         }
         if let Some(text) = chain_code
@@ -117,7 +120,7 @@ impl Reading {
         if !known || certificates.is_empty() {
             return Err(format!("there is no key \"{label}\" in \"{token}\" yet, or no certificate"));
         }
-        self.attested.insert(label.as_str().to_owned());
+        self.attested.insert((token.clone(), label.as_str().to_owned()));
         certificates.iter().try_for_each(file)
     }
 
@@ -168,7 +171,8 @@ impl Reading {
         }
         for key in &self.keys {
             let label = key.label.as_str();
-            if self.token_called(&key.token)?.driver == "yubihsm" && !self.attested.contains(label) {
+            let attested = || self.attested.contains(&(key.token.clone(), label.to_owned()));
+            if self.token_called(&key.token)?.driver == "yubihsm" && !attested() {
                 return Err(format!("key \"{label}\" has no attestation"));
             }
             if key.backup && key.backup_sha256.is_none() {

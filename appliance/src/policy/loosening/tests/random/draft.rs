@@ -36,6 +36,8 @@ pub(super) struct Draft {
     /// For each list, which of the addresses and keys are in it.
     lists: [usize; 2],
     quorum: usize,
+    /// Of "hot" and of "said".
+    states: [usize; 2],
 }
 
 /// One change: which section, which of its members, and to what.
@@ -50,13 +52,14 @@ pub(super) const ADDRESSES: [&str; 3] = [
 pub(super) const OFFICERS: [(&str, &str); 4] = [("alice", ALICE), ("bob", BOB), ("carol", CAROL), ("dave", DAVE)];
 pub(super) const CONTRACT: &str = "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed";
 const KEYS: [&str; 7] = ["\"hot\"", "\"hot\"", "\"hot\"", "\"said\"", "\"hot\", \"said\"", "\"eth\"", "\"raw\""];
-const APPROVERS: [&str; 6] = [
+const APPROVERS: [&str; 7] = [
     "approve = 1, of = [\"alice\", \"bob\"], expires = \"4h\"",
     "approve = 2, of = [\"alice\", \"bob\"], expires = \"4h\"",
     "approve = 2, of = [\"alice\", \"bob\", \"carol\"], expires = \"4h\"",
     "approve = 3, of = [\"alice\", \"bob\", \"carol\", \"dave\"], expires = \"4h\"",
     "approve = 2, of = [\"alice\", \"bob\"], expires = \"5h\"",
     "approve = 1, of = [\"alice\"], expires = \"3h\", delay = \"1h\"",
+    "approve = 1, of = [\"alice\"], expires = \"3h\"",
 ];
 const HOURS: [&str; 4] = [
     "days = \"Mon-Fri\", from = \"08:00\", to = \"20:00\", zone = \"UTC\"",
@@ -104,8 +107,9 @@ impl Draft {
     pub(super) fn strategy() -> impl Strategy<Value = Self> {
         let rules = prop::collection::vec(rule(), 2..8);
         let limits = prop::collection::vec(limit(), 0..4);
-        (rules, limits, prop::array::uniform2(1..32_usize), 0..4_usize)
-            .prop_map(|(rules, limits, lists, quorum)| Self { rules, limits, lists, quorum })
+        let states = prop::array::uniform2(0..6_usize);
+        (rules, limits, prop::array::uniform2(1..32_usize), 0..4_usize, states)
+            .prop_map(|(rules, limits, lists, quorum, states)| Self { rules, limits, lists, quorum, states })
     }
 
     /// A policy under which everything is signed.
@@ -119,9 +123,9 @@ impl Draft {
             max_fee: 3,
             share: 3,
             hours: 7,
-            action: 11,
+            action: 14,
         };
-        Self { rules: [4, 5, 6].map(rule).into(), limits: Vec::new(), lists: [1, 1], quorum: 0 }.text(1)
+        Self { rules: [4, 5, 6].map(rule).into(), limits: Vec::new(), lists: [1, 1], quorum: 0, states: [0; 2] }.text(1)
     }
 
     pub(super) fn changed(&self, (section, which, member, value): &Change, rule: DraftRule, limit: DraftLimit) -> Self {
@@ -136,6 +140,7 @@ impl Draft {
             9 => draft.quorum = value % 4,
             10 => draft.limits.push(limit),
             11 => drop(draft.limits.pop()),
+            12 => draft.states[member % 2] = value % 6,
             _ if draft.limits.is_empty() => {}
             _ => {
                 let place = which.index(draft.limits.len());
@@ -152,6 +157,11 @@ impl Draft {
         }
         let (policy, delay) = (1 + self.quorum % 2, 1 + self.quorum / 2);
         text += &format!("[quorum]\npolicy = {policy}\nloosen = 3\nloosen_delay = \"{delay}h\"\nunfreeze = 2\n{HEAD}");
+        for (name, state) in ["hot", "said"].into_iter().zip(self.states) {
+            let state = ["active", "active", "active", "active", "retiring", "disabled"][state % 6];
+            let key = format!("name = \"{name}\"\n");
+            text = text.replacen(&key, &format!("{key}state = \"{state}\"\n"), 1);
+        }
         for (name, members) in ["x", "y"].into_iter().zip(self.lists) {
             text += &format!("[[address_list]]\nname = \"{name}\"\n");
             let some = |from: usize, of: &[&str]| {
@@ -173,7 +183,7 @@ impl Draft {
 
 pub(super) fn rule() -> impl Strategy<Value = DraftRule> {
     let conditions = (0..4_usize, 0..KEYS.len(), 0..6_usize, 0..5_usize, 0..5_usize);
-    (conditions, (0..4_usize, 0..4_usize, 0..8_usize, 0..14_usize)).prop_map(
+    (conditions, (0..4_usize, 0..4_usize, 0..8_usize, 0..15_usize)).prop_map(
         |((watchers, keys, destinations, max_amount, max_request), (max_fee, share, hours, action))| DraftRule {
             watchers,
             keys,
@@ -241,8 +251,8 @@ impl DraftRule {
         }
         text += &HOURS.get(self.hours % 8).map(|hours| format!("hours = {{ {hours} }}\n")).unwrap_or_default();
         text + &match self.action % 12 {
-            action @ 0..=5 => format!("action = {{ {} }}\n", APPROVERS[action]),
-            6 | 7 => "action = \"deny\"\n".to_owned(),
+            action @ 0..=6 => format!("action = {{ {} }}\n", APPROVERS[action]),
+            7 | 8 => "action = \"deny\"\n".to_owned(),
             _ => "action = \"sign\"\n".to_owned(),
         }
     }
