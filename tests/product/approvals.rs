@@ -89,7 +89,7 @@ fn two_of_three() {
     assert_eq!(list(&installation)["requests"][0]["approved_by"], json!(["alice"]));
     // The text stays the same: carol signs what alice signed.
     let carol = officers.sign("carol", &namespace, &text);
-    assert!(Officers::hand_in(&installation, &["approve", &id], &[carol.clone()]).status.success());
+    assert!(Officers::hand_in(&installation, &["approve", &id], std::slice::from_ref(&carol)).status.success());
     signed(&watcher, "a");
     let stored = watcher.put("a", digest("raw", 1));
     stored.good();
@@ -169,9 +169,12 @@ fn of_something_else() {
     }
     // A signature for one waiting request is none for another that asks the same.
     let alice = officers.sign("alice", &namespace, &text);
-    refused(&approve(&second, &[alice.clone()]), "not for this text");
+    refused(&approve(&second, std::slice::from_ref(&alice)), "not for this text");
     // Nor for the rejection of this one.
-    refused(&Officers::hand_in(&installation, &["reject", &first], &[alice.clone()]), "namespace chancery-approve");
+    refused(
+        &Officers::hand_in(&installation, &["reject", &first], std::slice::from_ref(&alice)),
+        "namespace chancery-approve",
+    );
     let damaged = alice.with_extension("damaged");
     let armour = fs::read_to_string(&alice).unwrap();
     fs::write(&damaged, armour.replacen('A', "B", 9)).unwrap();
