@@ -50,6 +50,15 @@ impl Act {
         }
     }
 
+    /// Of these texts those of this act that had not expired at `then`, as the auditor finds them. What the act loosens is
+    /// in the words of the version that made the text, and follows from the document it names.
+    #[must_use]
+    pub fn among(&self, origin: &str, then: Timestamp, texts: impl Iterator<Item = String>) -> Vec<String> {
+        let wanted: Vec<String> =
+            self.texts_in_time(origin, then).iter().map(|text| without_loosenings(text)).collect();
+        texts.filter(|text| wanted.contains(&without_loosenings(text))).collect()
+    }
+
     fn text_until(&self, origin: &str, expires: Timestamp) -> String {
         let mut text = format!("{}\n\n", self.title);
         for (name, value) in [("origin", origin)]
@@ -63,6 +72,10 @@ impl Act {
         }
         text
     }
+}
+
+fn without_loosenings(text: &str) -> String {
+    text.split_inclusive('\n').filter(|line| !line.starts_with("loosens: ")).collect()
 }
 
 /// The midnight that ends the day `days` after the day of `now`, UTC.

@@ -43,15 +43,15 @@ impl Agreement {
     }
 }
 
-/// Reads who signed `act`: each signature must be good, made under a key of an officer of `policy`, for this very text,
+/// Reads who signed `act`: each signature must be good, made under a key of an officer of `policy`, for one of its texts,
 /// and no officer counts twice.
 ///
 /// # Errors
 /// `denied`, with the first signature that is not good and why.
 pub fn agreement(
     policy: &Policy,
-    origin: &str,
     act: &Act,
+    texts: &[String],
     signatures: &[String],
     moment: Moment,
 ) -> Result<Agreement, Refusal> {
@@ -60,7 +60,6 @@ pub fn agreement(
                       accept the clock first (`chancery clock`)";
         return Err(denied(act, detail.to_owned()));
     }
-    let texts = act.texts_in_time(origin, moment.time);
     let mut agreed: Vec<OfficerSignature> = Vec::new();
     for (place, pem) in signatures.iter().enumerate() {
         let bad = |reason: String| denied(act, format!("signature {}: {reason}", place + 1));
@@ -102,8 +101,8 @@ pub fn agreement(
 /// `denied`.
 pub fn renewal(
     key: Option<&str>,
-    origin: &str,
     act: &Act,
+    texts: &[String],
     signatures: &[String],
     moment: Moment,
 ) -> Result<OfficerSignature, Refusal> {
@@ -119,13 +118,13 @@ pub fn renewal(
     let public = PublicKey::from_openssh(key).map_err(Refusal::log_unavailable)?;
     let signature =
         SshSig::from_pem(pem.trim()).map_err(|_| denied(act, "the signature is none of OpenSSH".to_owned()))?;
-    let texts = if moment.wall_trusted { act.texts_in_time(origin, moment.time) } else { Vec::new() };
-    let text = texts.into_iter().find(|text| public.verify(act.namespace, text.as_bytes(), &signature).is_ok());
+    let mut texts = texts.iter().filter(|_| moment.wall_trusted);
+    let text = texts.find(|text| public.verify(act.namespace, text.as_bytes(), &signature).is_ok());
     let text = text.ok_or_else(|| {
         denied(act, format!("the signature is not for this text by {key}, or the text expired: print it again"))
     })?;
     let officer = "custodians".to_owned();
-    Ok(OfficerSignature { officer, key: key.to_owned(), text, signature: pem.trim().to_owned() })
+    Ok(OfficerSignature { officer, key: key.to_owned(), text: text.clone(), signature: pem.trim().to_owned() })
 }
 
 /// The officer whose key made it.

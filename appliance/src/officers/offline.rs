@@ -58,7 +58,7 @@ impl Consent {
             return Err("only the text was asked for".to_owned());
         };
         let moment = Moment { time: now, elapsed: state.elapsed, wall_trusted: true };
-        let agreed = agreement(policy, &origin, act, signatures, moment);
+        let agreed = agreement(policy, act, &act.texts_in_time(&origin, now), signatures, moment);
         let agreed = agreed.and_then(|agreed| agreed.at_least(quorum.unfreeze, act));
         agreed.map(super::Agreement::into_signatures).map_err(|refusal: Refusal| refusal.problem.detail)
     }

@@ -116,9 +116,10 @@ impl Auditor {
     fn check_renewal(&self, entry: &Entry, document: String, given: &[OfficerSignature]) -> Result<(), String> {
         let act = ActRequest::RenewOfficers { document }.act(&self.state, &self.past);
         let act = act.map_err(|refusal| refusal.problem.detail)?;
+        let texts = self.texts(entry, &act, given)?;
         let key = self.state.genesis.as_ref().and_then(|genesis| genesis.ceremony.as_ref());
         let key = key.and_then(|ceremony| ceremony.renewal_key.as_deref());
-        let again = renewal(key, &self.state.origin()?, &act, &armoured(given), moment(entry)?);
+        let again = renewal(key, &act, &texts, &armoured(given), moment(entry)?);
         same(again.map(|one| vec![one]), given)
     }
 
@@ -130,6 +131,12 @@ impl Auditor {
         }
     }
 
+    /// Texts in the entry that the act had then, under the origin of the log then: of the key before, where it gets another.
+    fn texts(&self, entry: &Entry, act: &Act, given: &[OfficerSignature]) -> Result<Vec<String>, String> {
+        let given = given.iter().map(|one| one.text.clone());
+        Ok(act.among(&self.state.origin()?, moment(entry)?.time, given))
+    }
+
     fn check_quorum(
         &self,
         entry: &Entry,
@@ -139,9 +146,8 @@ impl Auditor {
     ) -> Result<(), String> {
         let Some(policy) = self.state.policy.as_deref() else { return Ok(()) };
         let Some(quorum) = &policy.quorum else { return Ok(()) };
-        // Of a log that was carried to another key, the origin is that of the key before.
-        let origin = self.state.origin()?;
-        let again = agreement(policy, &origin, act, &armoured(given), moment(entry)?);
+        let texts = self.texts(entry, act, given)?;
+        let again = agreement(policy, act, &texts, &armoured(given), moment(entry)?);
         let again = again.and_then(|again| again.at_least(needed(quorum), act));
         same(again.map(crate::officers::Agreement::into_signatures), given)
     }

@@ -137,12 +137,13 @@ impl Writer {
         let Some(quorum) = &policy.quorum else { return Ok(Vec::new()) };
         let act = request.act(&self.state, &*self.log)?;
         let origin = self.state.origin().map_err(Refusal::log_unavailable)?;
+        let texts = act.texts_in_time(&origin, moment.time);
         if matches!(request, ActRequest::RenewOfficers { .. }) {
             let ceremony = self.state.genesis.as_ref().and_then(|genesis| genesis.ceremony.as_ref());
             let key = ceremony.and_then(|ceremony| ceremony.renewal_key.as_deref());
-            return Ok(vec![renewal(key, &origin, &act, signatures, moment)?]);
+            return Ok(vec![renewal(key, &act, &texts, signatures, moment)?]);
         }
-        let agreement = agreement(policy, &origin, &act, signatures, moment)?;
+        let agreement = agreement(policy, &act, &texts, signatures, moment)?;
         Ok(agreement.at_least(request.quorum(quorum, loosens), &act)?.into_signatures())
     }
 

@@ -59,7 +59,7 @@ impl Writer {
         let policy = self.state.policy.as_ref().ok_or_else(|| Refusal::log_unavailable("it has no policy"))?;
         let Some(quorum) = &policy.quorum else { return Ok(Vec::new()) };
         let origin = self.state.origin().map_err(Refusal::log_unavailable)?;
-        let agreement = agreement(policy, &origin, act, signatures, moment)?;
+        let agreement = agreement(policy, act, &act.texts_in_time(&origin, moment.time), signatures, moment)?;
         Ok(agreement.at_least(request.quorum(quorum, false), act)?.into_signatures())
     }
 

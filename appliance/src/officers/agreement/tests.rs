@@ -36,6 +36,10 @@ fn act() -> Act {
     Act { namespace: NAMESPACE, title: "try this".to_owned(), facts, content: Content::Days(1) }
 }
 
+fn agreed(origin: &str, act: &Act, signatures: &[String], moment: Moment) -> Result<Agreement, Refusal> {
+    agreement(&policy(), act, &act.texts_in_time(origin, moment.time), signatures, moment)
+}
+
 fn moment() -> Moment {
     Moment { time: "2026-11-21T16:00:00Z".parse::<Timestamp>().unwrap(), elapsed: 0, wall_trusted: true }
 }
@@ -58,11 +62,11 @@ fn touched(flags: u8, text: &str) -> String {
 #[test]
 fn a_security_key_that_was_touched_counts_and_one_that_was_not_does_not() {
     let text = act().text("o", moment().time);
-    let agreed = agreement(&policy(), "o", &act(), &[touched(1, &text)], moment()).unwrap();
-    assert_eq!(agreed.officers().collect::<Vec<_>>(), ["alice"]);
+    let alice = agreed("o", &act(), &[touched(1, &text)], moment()).unwrap();
+    assert_eq!(alice.officers().collect::<Vec<_>>(), ["alice"]);
     // The user verified (0x04) but not present, attested data (0x40), nothing at all.
     for flags in [0, 4, 0x40] {
-        let refusal = agreement(&policy(), "o", &act(), &[touched(flags, &text)], moment()).unwrap_err();
+        let refusal = agreed("o", &act(), &[touched(flags, &text)], moment()).unwrap_err();
         assert!(refusal.problem.detail.contains("nobody touched"), "{flags}: {}", refusal.problem.detail);
     }
     // A flag set after the signature was made does not verify.
@@ -71,7 +75,7 @@ fn a_security_key_that_was_touched_counts_and_one_that_was_not_does_not() {
     forged[64] = 1;
     let forged = Signature::new(Algorithm::SkEd25519, forged).unwrap();
     let forged = SshSig::new(public(), NAMESPACE, HashAlg::Sha512, forged).unwrap().to_pem(LineEnding::LF).unwrap();
-    let refusal = agreement(&policy(), "o", &act(), &[forged], moment()).unwrap_err();
+    let refusal = agreed("o", &act(), &[forged], moment()).unwrap_err();
     assert!(refusal.problem.detail.contains("not for this text"), "{}", refusal.problem.detail);
 }
 
@@ -82,18 +86,31 @@ fn a_text_serves_one_origin_one_act_and_its_time() {
     let other = Act { facts: vec![("entry", "8".to_owned())], ..act() };
     let late = Moment { time: "2026-11-23T00:00:00Z".parse().unwrap(), ..moment() };
     for (origin, act, moment) in [("p", act(), moment()), ("o", other, moment()), ("o", act(), late)] {
-        assert!(agreement(&policy(), origin, &act, &pem, moment).is_err());
+        assert!(agreed(origin, &act, &pem, moment).is_err());
     }
     let elsewhere = Act { namespace: "chancery-other", ..act() };
-    assert!(agreement(&policy(), "o", &elsewhere, &pem, moment()).is_err());
+    assert!(agreed("o", &elsewhere, &pem, moment()).is_err());
 }
 
 #[test]
 fn while_the_clock_is_not_trusted_only_the_clock_is_acted_on() {
     let untrusted = Moment { wall_trusted: false, ..moment() };
     let text = act().text("o", moment().time);
-    let refusal = agreement(&policy(), "o", &act(), &[touched(1, &text)], untrusted).unwrap_err();
+    let refusal = agreed("o", &act(), &[touched(1, &text)], untrusted).unwrap_err();
     assert!(refusal.problem.detail.contains("chancery clock"), "{}", refusal.problem.detail);
     let clock = Act { namespace: CLOCK, ..act() };
-    assert!(agreement(&policy(), "o", &clock, &[], untrusted).is_ok());
+    assert!(agreed("o", &clock, &[], untrusted).is_ok());
+}
+
+#[test]
+fn an_auditor_of_a_later_version_finds_the_text_whatever_it_said_of_loosening() {
+    let loosens = |what: &str| {
+        let facts = vec![("sha256", "00".to_owned()), ("loosens", what.to_owned())];
+        Act { facts, ..act() }
+    };
+    let signed = loosens("rule 1 signs more").text("o", moment().time);
+    let later = loosens("more is signed by rule 1");
+    assert_eq!(later.among("o", moment().time, [signed.clone()].into_iter()), [signed.clone()]);
+    let other = Act { facts: vec![("sha256", "01".to_owned())], ..act() };
+    assert!(other.among("o", moment().time, [signed].into_iter()).is_empty());
 }
