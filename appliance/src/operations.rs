@@ -24,6 +24,7 @@ mod anchoring;
 mod certificates;
 mod checkpoints;
 mod cosignatures;
+mod events;
 mod explain;
 mod freeze;
 mod key_ends;
@@ -63,6 +64,7 @@ pub struct Operations {
     mirror: Option<Arc<Mirror>>,
     cosignatures: Option<Cosignatures>,
     certificates: certificates::KnownCertificates,
+    event_readers: events::EventReaders,
     /// Requests run here and not in their connection: a caller who leaves cuts nothing in two.
     requests: TaskTracker,
 }
@@ -95,6 +97,7 @@ impl Operations {
             mirror,
             cosignatures,
             certificates: certificates::KnownCertificates::new(None),
+            event_readers: events::EventReaders::default(),
             requests,
         }
     }

@@ -24,6 +24,7 @@ mod device_log;
 mod doctor;
 mod durability;
 mod ethereum;
+mod events;
 mod explain;
 mod export;
 mod freeze;
@@ -79,6 +80,7 @@ fn main() -> ExitCode {
         doctor::trials(),
         durability::trials(),
         ethereum::trials(),
+        events::trials(),
         explain::trials(),
         export::trials(),
         freeze::trials(),

@@ -10,6 +10,7 @@ use appliance_wire::{
     Entry, from_canonical,
     tree::{self, Hash, Nodes, leaf_hash},
 };
+use tokio::sync::watch;
 
 use super::{
     store::{Store, StoreBatch},
@@ -27,6 +28,8 @@ pub struct Log {
     recent: RwLock<Recent>,
     /// Durable bytes, told to who waits for more.
     grown: (Mutex<u64>, Condvar),
+    /// Number of durable entries, likewise.
+    size: watch::Sender<u64>,
 }
 
 /// What is durable in the journal; the part below `first` is in the store as well.
@@ -70,6 +73,7 @@ impl Log {
             proven: ProvenTiles::default(),
             recent: RwLock::new(recent),
             grown: (Mutex::new(tip.bytes), Condvar::new()),
+            size: watch::Sender::new(tip.size),
         }
     }
 
@@ -159,6 +163,7 @@ impl Log {
         let (bytes, grown) = &self.grown;
         *bytes.lock().unwrap_or_else(PoisonError::into_inner) = published.tip.bytes;
         grown.notify_all();
+        self.size.send_replace(size);
     }
 
     /// Where the durable log ends, once it is longer than `bytes` or this time is over.
@@ -167,6 +172,12 @@ impl Log {
         let length = length.lock().unwrap_or_else(PoisonError::into_inner);
         drop(grown.wait_timeout_while(length, timeout, |length| *length <= bytes));
         self.tip()
+    }
+
+    /// Number of entries, followed as it grows. A batch is readable before it is told.
+    #[must_use]
+    pub fn growth(&self) -> watch::Receiver<u64> {
+        self.size.subscribe()
     }
 
     /// Hands over a snapshot of the state at `size`, to be stored with the next entries.

@@ -37,30 +37,7 @@ impl Operations {
             return Err(not_found());
         }
         let entry = log.entry(index).map_err(Refusal::log_unavailable)?;
-        let watcher = match &entry.body {
-            Body::Accepted(accepted) => &accepted.watcher,
-            Body::Pending(pending) => &pending.request.watcher,
-            Body::Approved(approved) => &approved.watcher,
-            Body::Rejected(rejected) => &rejected.watcher,
-            Body::Withdrawn(withdrawn) => &withdrawn.watcher,
-            Body::Released(released) => &released.watcher,
-            Body::Signed(signed) => &signed.watcher,
-            Body::Failed(failed) => &failed.watcher,
-            Body::Lapsed(lapsed) => &lapsed.watcher,
-            Body::Denied(denied) => &denied.watcher,
-            Body::Addresses(addresses) => &addresses.watcher,
-            Body::Recovered(Recovered::Request(request)) => &request.watcher,
-            Body::Genesis(_)
-            | Body::Boot(_)
-            | Body::Policy(_)
-            | Body::Key(_)
-            | Body::Clock(_)
-            | Body::Token(_)
-            | Body::Frozen(_)
-            | Body::Unfrozen(_)
-            | Body::Recovered(Recovered::Log(_)) => return Err(not_found()),
-        };
-        if watcher != principal.watcher() {
+        if owner(&entry.body) != Some(principal.watcher()) {
             return Err(not_found());
         }
         let bytes = log.bytes(index).map_err(Refusal::log_unavailable)?;
@@ -86,6 +63,34 @@ impl Operations {
         let proof = self.audit.log().consistency_proof(from, to).map_err(Refusal::log_unavailable)?;
         answer(proof, || format!("there is no consistency proof from size {from} to size {to}"))
     }
+}
+
+/// Whose request an entry is about, where it is about one.
+pub(super) fn owner(body: &Body) -> Option<&str> {
+    let watcher = match body {
+        Body::Accepted(accepted) => &accepted.watcher,
+        Body::Pending(pending) => &pending.request.watcher,
+        Body::Approved(approved) => &approved.watcher,
+        Body::Rejected(rejected) => &rejected.watcher,
+        Body::Withdrawn(withdrawn) => &withdrawn.watcher,
+        Body::Released(released) => &released.watcher,
+        Body::Signed(signed) => &signed.watcher,
+        Body::Failed(failed) => &failed.watcher,
+        Body::Lapsed(lapsed) => &lapsed.watcher,
+        Body::Denied(denied) => &denied.watcher,
+        Body::Addresses(addresses) => &addresses.watcher,
+        Body::Recovered(Recovered::Request(request)) => &request.watcher,
+        Body::Genesis(_)
+        | Body::Boot(_)
+        | Body::Policy(_)
+        | Body::Key(_)
+        | Body::Clock(_)
+        | Body::Token(_)
+        | Body::Frozen(_)
+        | Body::Unfrozen(_)
+        | Body::Recovered(Recovered::Log(_)) => return None,
+    };
+    Some(watcher)
 }
 
 fn answer(proof: Option<Vec<Hash>>, missing: impl FnOnce() -> String) -> Result<ProofAnswer, Refusal> {

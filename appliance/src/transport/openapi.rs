@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use appliance_wire::{
-    AddressesAnswer, AddressesRequest, EntryAnswer, Explanation, KeyAnswer, KeysAnswer, LimitsAnswer, Problem,
-    ProblemCode, ProofAnswer, SignatureAnswer, SignatureRequest,
+    AddressesAnswer, AddressesRequest, EntryAnswer, EventsAnswer, Explanation, KeyAnswer, KeysAnswer, LimitsAnswer,
+    Problem, ProblemCode, ProofAnswer, SignatureAnswer, SignatureRequest,
 };
 use serde_json::{Map, Value, json};
 use utoipa::{ToSchema, openapi::RefOr, openapi::schema::Schema};
@@ -140,6 +140,7 @@ fn schemas() -> Value {
     add::<AddressesAnswer>(&mut schemas);
     add::<Explanation>(&mut schemas);
     add::<LimitsAnswer>(&mut schemas);
+    add::<EventsAnswer>(&mut schemas);
     add::<EntryAnswer>(&mut schemas);
     add::<ProofAnswer>(&mut schemas);
     add::<Problem>(&mut schemas);

@@ -53,6 +53,7 @@ pub(super) fn router(operations: &Arc<Operations>, limits: &Limits) -> Router {
         .route("/v1/keys/{key}", get(key))
         .route("/v1/keys/{key}/addresses", get(addresses).post(allocate))
         .route("/v1/limits", get(limits_left))
+        .route("/v1/events", get(events))
         .route("/v1/log/checkpoint", get(checkpoint))
         .route("/v1/log/checkpoint/cosigned", get(cosigned_checkpoint))
         .route("/v1/log/cosignatures", post(cosignatures))
@@ -121,12 +122,17 @@ async fn allocate(call: Call, request: Request) -> Answer {
 }
 
 async fn addresses(CallWithQuery(call, query): CallWithQuery) -> Answer {
-    let after = query::optional("after", &query)?;
+    let after = query::optional_child("after", &query)?;
     Ok(json(&call.api.operations.addresses(&call.peer, &call.segment, after).await?))
 }
 
 async fn limits_left(call: Call) -> Answer {
     Ok(json(&call.api.operations.limits(&call.peer).await?))
+}
+
+async fn events(CallWithQuery(call, query): CallWithQuery) -> Answer {
+    let after = query::optional("after", &query)?;
+    Ok(json(&call.api.operations.events(&call.peer, after).await?))
 }
 
 async fn checkpoint(call: Call) -> Answer {

@@ -12,6 +12,7 @@ mod chain;
 mod checkpoint;
 mod cosignature;
 mod entry;
+mod event;
 mod explanation;
 mod fork;
 mod note_key;
@@ -38,6 +39,7 @@ pub use entry::{
     Recovered, RecoveredLog, RecoveredRequest, Rejected, Released, Scope, Signed, TokenEntry, TokenEvent,
     TransactionFacts, TransactionOutput, Unfrozen, Variant, Wanted, Withdrawn,
 };
+pub use event::{Event, EventApprovals, EventChildren, EventKind, EventsAnswer};
 pub use explanation::{
     ExplainedAmount, ExplainedHold, ExplainedLimit, ExplainedOutcome, ExplainedPayment, ExplainedRule, Explanation,
 };

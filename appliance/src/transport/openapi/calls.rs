@@ -147,6 +147,25 @@ pub(super) const CALLS: &[Call] = &[
         ..READ
     },
     Call {
+        path: "/v1/events",
+        id: "getEvents",
+        summary: "What happened to the caller's requests and to the caller, by index of the audit log: a page; or, to a client \
+                  that upgrades to a WebSocket (HTTP/1.1), each event as a text message of its own, as it happens.",
+        parameters: &["?after?entry"],
+        answers: &[
+            ok("A page: at most 100 events, from at most 10,000 entries.", "EventsAnswer"),
+            Answer {
+                status: 101,
+                description: "A WebSocket. Each text message is an `Event`; closed with 1008 where the caller is no watcher \
+                              any more. A reconnect goes on with the last index as `after`.",
+                media_type: "application/json",
+                schema: "Event",
+            },
+        ],
+        problems: &[ANY, &[NotFound]],
+        ..READ
+    },
+    Call {
         path: "/v1/log/checkpoint",
         id: "getCheckpoint",
         summary: "The newest checkpoint of the audit log.",
@@ -228,7 +247,8 @@ pub(super) const CALLS: &[Call] = &[
     },
 ];
 
-/// A parameter by its name; of the query where that begins with `?`, and one that may be left out where it ends so.
+/// A parameter by its name; of the query where that begins with `?`, and one that may be left out where a second follows,
+/// with what tells it from its namesake.
 pub(super) fn parameter(name: &str) -> Value {
     let number = json!({ "type": "integer", "format": "int64", "minimum": 0 });
     let (description, schema, example) = match name {
@@ -239,16 +259,18 @@ pub(super) fn parameter(name: &str) -> Value {
         ),
         "key" => ("Name of a key.", json!({ "type": "string" }), json!("btc-hot")),
         "?after?" => ("The child before the first wanted.", number, json!(99)),
+        "?after?entry" => ("Index of the entry before the first wanted.", number, json!(1233)),
         "?size" => ("Number of entries of the tree.", number, json!(1240)),
         "?from" => ("Number of entries of the smaller tree.", number, json!(1200)),
         "?to" => ("Number of entries of the larger tree.", number, json!(1240)),
         _ => ("Index of an entry.", number, json!(1234)),
     };
     let place = if name.starts_with('?') { "query" } else { "path" };
+    let parts: Vec<&str> = name.split('?').collect();
     json!({
-        "name": name.trim_matches('?'),
+        "name": parts.get(1).copied().unwrap_or(name),
         "in": place,
-        "required": !name.ends_with('?'),
+        "required": parts.len() < 3,
         "description": description,
         "schema": schema,
         "example": example,

@@ -45,12 +45,26 @@ pub(super) fn of(schema: &str) -> Value {
             "remaining": "0.5",
             "frees_at": "2026-11-21T14:03:11Z",
         }] }),
+        "EventsAnswer" => json!({ "events": [event()], "next": 1240, "more": false }),
+        "Event" => event(),
         "EntryAnswer" => json!({ "index": 1234, "entry": "eyJpbmRleCI6MTIzNH0=" }),
         "ProofAnswer" => json!({ "proof": [HASH] }),
         "FreezeRequest" => json!({ "reason": "unexpected withdrawals since 11:40" }),
         "FreezeAnswer" => json!({ "state": "frozen" }),
         _ => json!(CHECKPOINT),
     }
+}
+
+fn event() -> Value {
+    json!({
+        "index": 1234,
+        "time": "2026-11-21T11:58:03.120934Z",
+        "kind": "approved",
+        "request_id": "wd-1042",
+        "status": "pending",
+        "pending": 1229,
+        "approvals": [{ "because": "rule \"customer withdrawals\"", "given": 1, "wanted": 2 }],
+    })
 }
 
 fn explanation() -> Value {

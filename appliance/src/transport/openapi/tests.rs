@@ -57,6 +57,7 @@ fn examples_are_of_their_type() {
     read::<KeysAnswer>();
     read::<KeyAnswer>();
     read::<LimitsAnswer>();
+    read::<EventsAnswer>();
     read::<EntryAnswer>();
     read::<ProofAnswer>();
     assert!(calls::parameter("request_id")["example"].as_str().unwrap().parse::<RequestId>().is_ok());

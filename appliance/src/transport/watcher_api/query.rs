@@ -21,13 +21,19 @@ pub(super) fn numbers<const N: usize>(query: &str, names: [&str; N]) -> Result<[
     Ok(numbers)
 }
 
-/// The value of `name`, a child's index, where it is there; nothing else beside it.
-pub(super) fn optional(name: &str, query: &str) -> Result<Option<u32>, Refusal> {
+/// The value of `name`, where it is there; nothing else beside it.
+pub(super) fn optional(name: &str, query: &str) -> Result<Option<u64>, Refusal> {
     if query.is_empty() {
         return Ok(None);
     }
     let [value] = numbers(query, [name])?;
-    u32::try_from(value).map(Some).map_err(|_| malformed(format!("`{name}` is over 4294967295")))
+    Ok(Some(value))
+}
+
+/// Likewise, a child's index.
+pub(super) fn optional_child(name: &str, query: &str) -> Result<Option<u32>, Refusal> {
+    let child = optional(name, query)?.map(u32::try_from).transpose();
+    child.map_err(|_| malformed(format!("`{name}` is over 4294967295")))
 }
 
 /// A number in plain decimal digits, without sign or leading zeros.
