@@ -100,6 +100,7 @@ fn consider<B: Bindings>(
     let (mut accepted, mut asked) = allowed(state, policy, bindings, application, moment)?;
     let replaced = withdrawal::replaced(state, bindings, application, &accepted)?;
     accepted.variant = replaced.variant;
+    accepted.replaces = application.command.request.replaces.clone().filter(|_| accepted.variant.is_none());
     asked.extend(within_limits(state, policy, &accepted, moment)?.1);
     withdrawal::references_free(bindings, application, &accepted)?;
     let own = [replaced.withdraws, application.approval.map(|approval| approval.pending)];
@@ -233,6 +234,7 @@ fn acceptance(application: &Application<'_>, key: &PolicyKey, payments: &Payment
         fee: payments.fee_for_entry(),
         rules,
         variant: None,
+        replaces: None,
         expires_at: command.request.expires_at.clone(),
         approval: application
             .approval

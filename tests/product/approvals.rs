@@ -5,14 +5,18 @@ use std::{fs, path::PathBuf};
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::harness::{
-    Installation,
-    body::{digest, payment},
-    eventually,
-    installation::POLICY,
-    officers::{Officers, refused},
-    trial,
-    watcher::Watcher,
+use crate::{
+    harness::{
+        Installation, Running,
+        body::{digest, payment},
+        eventually,
+        installation::POLICY,
+        officers::{Officers, refused},
+        trial,
+        vault::{self, Vault},
+        watcher::Watcher,
+    },
+    withdrawals::{reserved, usual},
 };
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -25,6 +29,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("approvals::what_is_frozen_is_not_approved_and_waits_on", frozen),
         trial("approvals::rules_decide_again_when_the_last_approval_arrives", decided_again),
         trial("approvals::what_waits_and_who_agreed_outlives_a_kill", after_a_kill),
+        trial("approvals::what_waits_may_be_replaced_costs_nothing_and_waits_out_its_delay", replaced),
+        trial("approvals::what_was_rejected_holds_nothing", rejected_frees),
     ]
 }
 
@@ -282,4 +288,53 @@ fn after_a_kill() {
     signed(&watcher, "a");
     running.stop();
     installation.assert_log_verifies();
+}
+
+/// A vault whose withdrawals wait for one of two officers, and at the least two seconds.
+fn vault(officers: &Officers) -> Vault {
+    let action = "max_fee_share = \"0.05\"\naction = { approve = 1, of = [\"alice\", \"bob\"], expires = \"1h\", delay = \"2s\" }";
+    let policy = vault::policy().replace("max_fee_share = \"0.05\"\naction = \"sign\"", action);
+    Vault::with_policy(&officers.policy(&policy))
+}
+
+fn replaced() {
+    let officers = Officers::new();
+    let vault = vault(&officers);
+    let coin = [vault.plain(1)];
+    let body = |fee| usual(&vault, &coin, fee);
+    let id = waits(&vault.watcher, "a", &body(1_000).body());
+    // What waits holds its inputs, and no budget.
+    reserved(&vault.watcher, "b", body(2_000).body(), Some("a"));
+    assert_eq!(vault.used("vault, a day"), "0");
+    let (text, namespace) = officers.text(&vault.installation, &["approve", &id]);
+    let alice = officers.sign("alice", &namespace, &text);
+    let next = waits(&vault.watcher, "b", &body(2_000).replacing("a"));
+    assert_eq!(status(&vault.watcher, "a"), "withdrawn");
+    refused(&Officers::hand_in(&vault.installation, &["approve", &id], &[alice]), "nothing waits under");
+    officers.act(&vault.installation, &["approve", &next], &["bob"]);
+    signed(&vault.watcher, "b");
+    assert_eq!(vault.used("vault, a day"), "0.10002", "the one that was replaced cost nothing");
+    // It waited as long as the rule says, though it was approved at once.
+    let elapsed = |kind| vault.entry(kind, "b")["elapsed"].as_u64().unwrap();
+    assert!(elapsed("accepted") - elapsed("pending") >= 2_000);
+    // A bump of it waits as well, and is a variant of what was paid.
+    let bump = waits(&vault.watcher, "c", &body(5_000).replacing("b"));
+    officers.act(&vault.installation, &["approve", &bump], &["alice"]);
+    signed(&vault.watcher, "c");
+    assert_eq!(vault.used("vault, a day"), "0.10005");
+    vault.stop();
+}
+
+fn rejected_frees() {
+    let officers = Officers::new();
+    let vault = vault(&officers);
+    let coin = [vault.plain(1)];
+    let id = waits(&vault.watcher, "a", &usual(&vault, &coin, 1_000).body());
+    officers.act(&vault.installation, &["reject", &id], &["alice"]);
+    let id = waits(&vault.watcher, "b", &usual(&vault, &coin, 2_000).body());
+    let vault = vault.restart(Running::kill);
+    officers.act(&vault.installation, &["approve", &id], &["alice"]);
+    signed(&vault.watcher, "b");
+    reserved(&vault.watcher, "c", usual(&vault, &coin, 3_000).body(), Some("b"));
+    vault.stop();
 }

@@ -13,7 +13,10 @@ use crate::{
         installation::POLICY,
         officers::{Officers, refused},
         trial,
-        vault::{self, Vault, coins::COIN},
+        vault::{
+            self, Vault,
+            coins::{COIN, spend, to},
+        },
         watcher::Watcher,
     },
     token_gone::{lose_the_token_after_acceptance, plug_in},
@@ -29,6 +32,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("officers::the_clock_is_accepted_and_credited_by_quorum", clock),
         trial("officers::what_a_lapsed_withdrawal_holds_is_released_by_quorum", release),
         trial("officers::a_key_is_on_its_way_out_by_quorum_and_kept_by_one", key_ends),
+        trial("officers::a_retiring_key_stays_spendable_and_a_disabled_one_signs_nothing", states),
         trial("officers::a_log_is_recovered_by_quorum", recovered),
     ]
 }
@@ -255,6 +259,40 @@ fn key_ends() {
     watcher.get("/v1/signatures/a").good();
     running.stop();
     installation.assert_log_verifies();
+}
+
+fn states() {
+    let officers = Officers::new();
+    let vault = Vault::with_policy(&officers.policy(&vault::policy()));
+    vault.allocate("vault", 2);
+    let install = |version: u64, from: &str, to: &str| {
+        let path = vault.installation.path("policy.toml");
+        let policy = fs::read_to_string(&path).unwrap();
+        assert!(policy.contains(from));
+        let before = format!("version = {}\n", version - 1);
+        fs::write(path, policy.replace(&before, &format!("version = {version}\n")).replace(from, to)).unwrap();
+        officers.act(&vault.installation, &INSTALL, &["alice", "bob", "carol"]);
+        eventually("it is in force", || (version_of(&vault) == version).then_some(()));
+    };
+    install(2, "name = \"vault\"\nalgorithm", "name = \"vault\"\nstate = \"retiring\"\nalgorithm");
+    assert_eq!(vault.watcher.get("/v1/keys/vault").good()["state"], "retiring");
+    let more = vault.watcher.call("POST", "/v1/keys/vault/addresses", json!({ "count": 1 }).to_string()).problem();
+    assert!(more.detail.contains("no new addresses"), "{}", more.detail);
+    // What it had is there, and goes to the key that follows; what comes back to it is a payment like any other.
+    let coin = [vault.plain(1)];
+    let problem = vault.watcher.refused("a", usual(&vault, &coin, 1_000).body());
+    assert!(problem.detail.contains("one destination's sum of 0.89999"), "{}", problem.detail);
+    let all = coin[0].output().value.to_sat() - 1_000;
+    vault.watcher.signed("a", spend(&coin, &[to(all, &vault.address("cold"))]).body());
+    install(3, "\"retiring\"", "\"disabled\"");
+    let coin = [vault.plain(2)];
+    let problem = vault.watcher.refused("b", usual(&vault, &coin, 1_000).body());
+    assert!(problem.detail.contains("is disabled by the policy"), "{}", problem.detail);
+    vault.stop();
+}
+
+fn version_of(vault: &Vault) -> u64 {
+    version(&vault.installation).as_u64().unwrap()
 }
 
 fn recovered() {

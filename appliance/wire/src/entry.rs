@@ -254,6 +254,9 @@ pub struct Accepted {
     /// What it is a variant of, where it replaces another request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub variant: Option<Variant>,
+    /// The request it replaces, where that was never accepted: it is a withdrawal of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<RequestId>,
     /// As given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,

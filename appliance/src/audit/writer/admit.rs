@@ -259,7 +259,8 @@ pub(in crate::audit) fn command_of(accepted: &Accepted) -> Result<SignCommand, R
     if accepted.transaction.is_some() {
         // The evidence is kept elsewhere, so the content cannot be computed here.
         command.content.clone_from(&accepted.content);
-        command.request.replaces = accepted.variant.as_ref().map(|variant| variant.replaces.clone());
+        let replaced = accepted.variant.as_ref().map(|variant| &variant.replaces);
+        command.request.replaces = replaced.or(accepted.replaces.as_ref()).cloned();
     }
     Ok(command)
 }
