@@ -1,7 +1,7 @@
 //! Freezes as they hold this moment, whether or not the log could record them yet.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::{PoisonError, RwLock},
 };
 
@@ -14,13 +14,15 @@ use crate::{admission::frozen_refusal, refusal::Refusal, state::covers};
 #[derive(Debug, Default)]
 pub struct Freezes {
     scopes: RwLock<BTreeSet<Scope>>,
+    /// By whom and why, of those the log could not record yet.
+    unrecorded: RwLock<BTreeMap<Scope, (String, String)>>,
 }
 
 impl Freezes {
     /// Those in force according to the log.
     #[must_use]
     pub fn new(scopes: BTreeSet<Scope>) -> Self {
-        Self { scopes: RwLock::new(scopes) }
+        Self { scopes: RwLock::new(scopes), unrecorded: RwLock::default() }
     }
 
     /// Begins one.
@@ -28,8 +30,25 @@ impl Freezes {
         self.scopes.write().unwrap_or_else(PoisonError::into_inner).insert(scope);
     }
 
+    /// One that holds could not be recorded.
+    pub fn owe(&self, scope: Scope, by: String, reason: String) {
+        self.unrecorded.write().unwrap_or_else(PoisonError::into_inner).insert(scope, (by, reason));
+    }
+
+    /// Those that could not be recorded, by whom and why.
+    #[must_use]
+    pub fn unrecorded(&self) -> BTreeMap<Scope, (String, String)> {
+        self.unrecorded.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// One is recorded now.
+    pub fn recorded(&self, scope: &Scope) {
+        self.unrecorded.write().unwrap_or_else(PoisonError::into_inner).remove(scope);
+    }
+
     /// Ends one, which the log must have recorded.
     pub fn end(&self, scope: &Scope) {
+        self.recorded(scope);
         self.scopes.write().unwrap_or_else(PoisonError::into_inner).remove(scope);
     }
 

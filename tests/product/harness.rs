@@ -56,7 +56,7 @@ pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
         if let Some(found) = look() {
             return found;
         }
-        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "not within 20 s: {what}");
+        assert!(begun.elapsed() < std::time::Duration::from_secs(60), "not within 60 s: {what}");
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
 }

@@ -63,6 +63,15 @@ fn show(status: &Value) {
         line("witness", format!("{} {cosigned}", text(&witness["name"])));
     }
     line("open requests", status["open_requests"].to_string());
+    if status["pending_requests"] != 0 {
+        line("PENDING", format!("{} requests wait for officers: chancery pending", status["pending_requests"]));
+    }
+    if !status["waiting_policy"].is_null() {
+        line(
+            "PENDING",
+            format!("policy version {} waits to come into force: chancery pending", status["waiting_policy"]),
+        );
+    }
     line("log key", text(&status["log_key"]));
     line("watcher listener", text(&status["listeners"]["watcher"]));
     show_certificates(&status["certificates"], line);

@@ -29,9 +29,10 @@ impl Operations {
     pub(super) async fn freeze_by(&self, what: Scope, by: String, reason: String) -> Result<(), Refusal> {
         self.freezes.begin(what.clone());
         tracing::warn!(%what, by, "frozen");
-        let reason = reason.chars().take(LONGEST_REASON).collect();
-        self.audit.record_frozen(what, by, reason).await.map_err(|refusal| {
-            let detail = format!("frozen, but only in memory: {}", refusal.problem.detail);
+        let reason: String = reason.chars().take(LONGEST_REASON).collect();
+        self.audit.record_frozen(what.clone(), by.clone(), reason.clone()).await.map_err(|refusal| {
+            self.freezes.owe(what, by, reason);
+            let detail = format!("frozen, but only in memory so far: {}", refusal.problem.detail);
             Refusal::new(ProblemCode::AuditLogUnavailable, detail).retry_after(5)
         })
     }

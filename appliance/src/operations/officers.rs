@@ -120,7 +120,9 @@ impl Operations {
         tracing::warn!(done = acted.done, officers = ?acted.officers, "officers acted");
         match request {
             ActRequest::Unfreeze { what, .. } => self.freezes.end(what),
-            ActRequest::Approve { .. } => self.settle_waiting().await,
+            ActRequest::Approve { .. } => {
+                self.settle_waiting().await;
+            }
             ActRequest::InstallPolicy { .. }
             | ActRequest::RenewOfficers { .. }
             | ActRequest::VetoPolicy { .. }
@@ -143,26 +145,44 @@ impl Operations {
     /// Looks, as long as it runs, whether something that waited is due: its time over, its delay passed, its policy to
     /// come into force.
     pub async fn keep_settling(self: Arc<Self>) {
+        let mut complaint = None;
         for look in 1_u64.. {
             tokio::time::sleep(LOOK_EVERY).await;
-            self.settle_waiting().await;
+            let found = self.settle_waiting().await;
+            if found != complaint
+                && let Some(reason) = &found
+            {
+                tracing::error!(reason, "what waits cannot go on");
+            }
+            complaint = found;
+            self.record_freezes().await;
             if look.is_multiple_of(LOOKS_FOR_KEYS) {
                 self.look_for_destroyed_keys().await;
             }
         }
     }
 
-    /// Decides again what waits, and signs what is accepted by that.
-    async fn settle_waiting(self: &Arc<Self>) {
+    /// Freezes hold at once, also where the log could not record them; here they are recorded as soon as it can.
+    async fn record_freezes(&self) {
+        for (scope, (by, reason)) in self.freezes.unrecorded() {
+            // Where it still cannot, the next look will try again.
+            if self.audit.record_frozen(scope.clone(), by, reason).await.is_ok() {
+                self.freezes.recorded(&scope);
+            }
+        }
+    }
+
+    /// Decides again what waits, and signs what is accepted by that. Returns why something could not go on.
+    async fn settle_waiting(self: &Arc<Self>) -> Option<String> {
         let waiting = |state: &State| (state.pending.len(), usize::from(state.waiting_policy.is_some()));
-        let Ok((requests, policies)) = self.audit.query(move |state, _| waiting(state)).await else { return };
+        let Ok((requests, policies)) = self.audit.query(move |state, _| waiting(state)).await else { return None };
         self.metrics.waiting(requests, policies);
         if (requests, policies) == (0, 0) {
-            return;
+            return None;
         }
         let settled = match self.audit.settle().await {
             Ok(settled) => settled,
-            Err(refusal) => return tracing::warn!(detail = refusal.problem.detail, "what waits cannot be looked at"),
+            Err(refusal) => return Some(refusal.problem.detail),
         };
         for accepted in settled.accepted {
             let operations = Arc::clone(self);
@@ -174,13 +194,16 @@ impl Operations {
                 }
             });
         }
-        if settled.policy_is_due {
-            match self.install_due_policy().await {
-                Ok(version) => tracing::warn!(version, "the policy that waited is in force"),
-                Err(refusal) => tracing::error!(
-                    detail = refusal.problem.detail,
-                    "the policy that waited is due, and cannot come in"
-                ),
+        if !settled.policy_is_due {
+            return None;
+        }
+        match self.install_due_policy().await {
+            Ok(version) => {
+                tracing::warn!(version, "the policy that waited is in force");
+                None
+            }
+            Err(refusal) => {
+                Some(format!("the policy that waits is due, and cannot come in: {}", refusal.problem.detail))
             }
         }
     }

@@ -77,6 +77,11 @@ pub struct Status {
     pub policy_sha256: String,
     /// Accepted requests not signed yet.
     pub open_requests: usize,
+    /// Requests that wait for officers.
+    pub pending_requests: usize,
+    /// Version of the policy that waits to come into force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting_policy: Option<u64>,
     /// Service time in milliseconds.
     pub elapsed: u64,
     /// False after an unexplained step of the wall clock: `hours` and `expires_at` then refuse.
@@ -96,7 +101,8 @@ impl Operations {
     pub async fn status(&self) -> Status {
         let state = self.audit.query(|state, moment| {
             let log_key = state.log_home.as_ref().map(|home| home.log_key.clone());
-            (log_key, state.open.len(), moment)
+            let policy = state.waiting_policy.as_ref().map(|waiting| waiting.policy.version);
+            (log_key, (state.open.len(), state.pending.len(), policy), moment)
         });
         let state = state.await.ok();
         let policy = self.audit.policy();
@@ -112,7 +118,9 @@ impl Operations {
             scrub: self.audit.scrubbed(),
             policy_version: policy.version,
             policy_sha256: policy.sha256.clone(),
-            open_requests: state.as_ref().map_or(0, |(_, open, _)| *open),
+            open_requests: state.as_ref().map_or(0, |(_, (open, ..), _)| *open),
+            pending_requests: state.as_ref().map_or(0, |(_, (_, pending, _), _)| *pending),
+            waiting_policy: state.as_ref().and_then(|(_, (.., policy), _)| *policy),
             elapsed: state.as_ref().map_or(0, |(_, _, moment)| moment.elapsed),
             wall_clock_trusted: state.as_ref().is_some_and(|(_, _, moment)| moment.wall_trusted),
             log_key: state.and_then(|(log_key, _, _)| log_key),

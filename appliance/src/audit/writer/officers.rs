@@ -45,6 +45,8 @@ impl Writer {
         for body in bodies {
             entry = self.push(draft, body)?.index;
         }
+        // What officers decided is not lost with a rollback.
+        self.unanchored.must_reach(self.state.size);
         Ok(Acted { entry, done: act.title, officers })
     }
 
