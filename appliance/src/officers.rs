@@ -11,4 +11,4 @@ pub use act::{Act, Content};
 pub use agreement::{Agreement, agreement, renewal};
 pub use offline::{Consent, ToSign};
 pub use request::ActRequest;
-pub(crate) use request::lapsed;
+pub(crate) use request::{RENEWAL, lapsed};

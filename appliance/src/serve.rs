@@ -196,7 +196,7 @@ async fn open_tokens(
     metrics: &Arc<Metrics>,
 ) -> Result<Tokens, ServeError> {
     let tokens = Tokens::new(config, Arc::clone(freezes), Arc::clone(metrics));
-    tokens.know(opened.state().keys.values()).map_err(ServeError::State)?;
+    tokens.know(opened.state().keys_in_tokens()).map_err(ServeError::State)?;
     let sealed = wait_for_tokens(&tokens, config).await?;
     // With one that may serve, the others wait for their operator as they would had it happened a day later.
     let all = sealed.len() == config.tokens.len();

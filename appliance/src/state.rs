@@ -56,6 +56,8 @@ pub struct State {
     pub pending: BTreeMap<u64, Waiting>,
     /// The policy that waits to come into force.
     pub waiting_policy: Option<WaitingPolicy>,
+    /// How many policies came in, waited or were vetoed.
+    pub policy_entries: u64,
     /// Keys on their way out of use.
     pub key_ends: BTreeMap<KeyLabel, KeyEnd>,
     /// How often a key was put on its way out, or taken off it.
@@ -214,6 +216,7 @@ impl State {
                 let wall_offset = clock.wall_offset;
                 self.last_boot = Some(LastBoot { boot_id, boot_time, elapsed: entry.elapsed, wall_offset });
                 self.clock_entry = entry.index;
+                self.credit(clock.credited);
             }
             Body::Policy(policy) => self.take_policy(entry.index, policy)?,
             Body::Key(key) => self.take_key(key)?,
@@ -342,6 +345,11 @@ impl State {
     #[must_use]
     pub fn may_have_lost_variants(&self, acceptance: &Entry) -> bool {
         matches!(acceptance.body, Body::Recovered(_)) || self.recovered_at.is_some_and(|at| acceptance.index < at)
+    }
+
+    /// The keys that some token must have.
+    pub fn keys_in_tokens(&self) -> impl Iterator<Item = &KeyEntry> {
+        self.keys.values().filter(|key| self.key_ends.get(&key.name) != Some(&KeyEnd::Destroyed))
     }
 
     /// Adds a key of the log.

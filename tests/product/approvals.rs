@@ -49,8 +49,27 @@ fn policy() -> String {
         )
 }
 
-fn installation(officers: &Officers) -> Installation {
-    Installation::with_policy(&officers.policy(&policy()))
+/// Officers, and an appliance that serves under their policy.
+struct Scene {
+    officers: Officers,
+    installation: Installation,
+    running: Running,
+    watcher: Watcher,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let officers = Officers::new();
+        let policy = officers.policy(&policy());
+        Self::under(officers, &policy)
+    }
+
+    fn under(officers: Officers, policy: &str) -> Self {
+        let installation = Installation::with_policy(policy);
+        let running = installation.start();
+        let watcher = Watcher::new(&installation, &running);
+        Self { officers, installation, running, watcher }
+    }
 }
 
 /// Puts a request that must wait; its number.
@@ -74,10 +93,7 @@ fn list(installation: &Installation) -> Value {
 }
 
 fn two_of_three() {
-    let officers = Officers::new();
-    let installation = installation(&officers);
-    let running = installation.start();
-    let watcher = Watcher::new(&installation, &running);
+    let Scene { officers, installation, running, watcher } = Scene::new();
     let id = waits(&watcher, "a", &digest("raw", 1));
     assert_eq!(waits(&watcher, "a", &digest("raw", 1)), id, "the same content waits on");
     assert_eq!(watcher.put("a", digest("raw", 2)).code(), "request-conflict");
@@ -88,6 +104,9 @@ fn two_of_three() {
     let (text, namespace) = officers.text(&installation, &["approve", &id]);
     assert!(text.starts_with("approve request a of watcher btc-watcher\n\norigin: "), "{text}");
     assert!(text.contains(&format!("\nentry: {id}\n")) && text.contains("\nleaf: "), "{text}");
+    // Without a signature the text is printed, so that it can be redirected into a file.
+    let printed = installation.run("chancery", &["approve", &id]);
+    assert_eq!(String::from_utf8(printed.stdout).unwrap(), text);
     let alice = officers.sign("alice", &namespace, &text);
     let done = Officers::hand_in(&installation, &["approve", &id], &[alice]);
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
@@ -110,10 +129,8 @@ fn two_of_three() {
 
 fn ends() {
     let officers = Officers::new();
-    let policy = policy().replace("expires = \"1h\"", "expires = \"2s\"");
-    let installation = Installation::with_policy(&officers.policy(&policy));
-    let running = installation.start();
-    let watcher = Watcher::new(&installation, &running);
+    let policy = officers.policy(&policy().replace("expires = \"1h\"", "expires = \"2s\""));
+    let Scene { officers, installation, running, watcher } = Scene::under(officers, &policy);
 
     let id = waits(&watcher, "rejected", &digest("raw", 1));
     officers.act(&installation, &["reject", &id], &["bob"]);
@@ -137,10 +154,7 @@ fn ends() {
 }
 
 fn beyond() {
-    let officers = Officers::new();
-    let installation = installation(&officers);
-    let running = installation.start();
-    let watcher = Watcher::new(&installation, &running);
+    let Scene { officers, installation, running, watcher } = Scene::new();
     watcher.signed("a", payment(1, "0.5", "0.0001"));
     let id = waits(&watcher, "b", &payment(2, "0.4", "0.0001"));
     let explained = watcher.call("POST", "/v1/signatures/c/explain", payment(3, "0.4", "0.0001").to_string()).good();
@@ -156,10 +170,7 @@ fn beyond() {
 }
 
 fn of_something_else() {
-    let officers = Officers::new();
-    let installation = installation(&officers);
-    let running = installation.start();
-    let watcher = Watcher::new(&installation, &running);
+    let Scene { officers, installation, running, watcher } = Scene::new();
     let first = waits(&watcher, "a", &digest("raw", 1));
     let second = waits(&watcher, "b", &digest("raw", 1));
     let (text, namespace) = officers.text(&installation, &["approve", &first]);
@@ -209,9 +220,7 @@ fn counted_once() {
         &format!("{:?}]", officers.public_key("alice")),
         &format!("{:?}, {spare:?}]", officers.public_key("alice")),
     );
-    let installation = Installation::with_policy(&with_spare);
-    let running = installation.start();
-    let watcher = Watcher::new(&installation, &running);
+    let Scene { officers, installation, running, watcher } = Scene::under(officers, &with_spare);
     let id = waits(&watcher, "a", &digest("raw", 1));
     officers.refused(&installation, &["approve", &id], &["alice", "alice"], "an officer counts once");
     officers.refused(&installation, &["approve", &id], &["alice", "alice-spare"], "an officer counts once");
@@ -233,10 +242,7 @@ fn counted_once() {
 }
 
 fn frozen() {
-    let officers = Officers::new();
-    let installation = installation(&officers);
-    let running = installation.start();
-    let watcher = Watcher::new(&installation, &running);
+    let Scene { officers, installation, running, watcher } = Scene::new();
     let id = waits(&watcher, "a", &digest("raw", 1));
     officers.act(&installation, &["approve", &id], &["alice"]);
     installation.run("chancery", &["freeze", "--key", "raw", "--reason", "drill"]);
@@ -251,10 +257,7 @@ fn frozen() {
 }
 
 fn decided_again() {
-    let officers = Officers::new();
-    let installation = installation(&officers);
-    let running = installation.start();
-    let watcher = Watcher::new(&installation, &running);
+    let Scene { officers, installation, running, watcher } = Scene::new();
     let id = waits(&watcher, "a", &digest("raw", 1));
     officers.act(&installation, &["approve", &id], &["alice"]);
     // A stricter policy comes in between: it only tightens, so it is in force at once.
@@ -272,10 +275,7 @@ fn decided_again() {
 }
 
 fn after_a_kill() {
-    let officers = Officers::new();
-    let installation = installation(&officers);
-    let running = installation.start();
-    let watcher = Watcher::new(&installation, &running);
+    let Scene { officers, installation, running, watcher } = Scene::new();
     let id = waits(&watcher, "a", &digest("raw", 1));
     officers.act(&installation, &["approve", &id], &["alice"]);
     let before = list(&installation);

@@ -85,7 +85,7 @@ fn tightens() {
 
 fn loosens() {
     let officers = Officers::new();
-    let policy = officers.policy(POLICY).replace("loosen_delay = \"1s\"", "loosen_delay = \"3s\"");
+    let policy = officers.policy(POLICY).replace("loosen_delay = \"1s\"", "loosen_delay = \"6s\"");
     let installation = Installation::with_policy(&policy);
     let running = installation.start();
     let watcher = Watcher::new(&installation, &running);
@@ -106,8 +106,18 @@ fn loosens() {
     looser(3);
     officers.refused(&installation, &INSTALL, &["alice", "bob", "carol"], "waits already");
     officers.refused(&installation, &["policy", "veto", "2"], &["mallory"], "no officer's key");
+    let (text, namespace) = officers.text(&installation, &INSTALL);
+    let signed = ["alice", "bob", "carol"].map(|name| officers.sign(name, &namespace, &text));
     officers.act(&installation, &["policy", "veto", "2"], &["carol"]);
+    // What was signed before the veto does not serve after it.
+    refused(&Officers::hand_in(&installation, &INSTALL, &signed), "not for this text");
     officers.act(&installation, &INSTALL, &["alice", "bob", "carol"]);
+    // Nor does credited time, which officers may give back to the windows.
+    let now = jiff::Timestamp::now().round(jiff::Unit::Second).unwrap().to_string();
+    let credit = ["clock", "--time", &now, "--credit", "1h"];
+    officers.refused(&installation, &credit, &["alice", "bob"], "it takes 3 officers");
+    officers.act(&installation, &credit, &["alice", "bob", "carol"]);
+    assert_eq!(version(&installation), 1);
     // A kill does not shorten the wait, nor lose it.
     running.kill();
     let running = installation.start();
@@ -119,7 +129,7 @@ fn loosens() {
     assert_eq!(standings.len(), 5, "{standings:?}");
     assert_eq!((standings[0], standings[2], standings[4]), (&Value::Null, &json!("vetoed"), &Value::Null));
     let waited = policies[4]["elapsed"].as_u64().unwrap() - policies[3]["elapsed"].as_u64().unwrap();
-    assert!(waited >= 3_000, "{waited} ms");
+    assert!(waited >= 6_000 + 3_600_000, "{waited} ms");
     running.stop();
     installation.assert_log_verifies();
 }
@@ -186,7 +196,8 @@ fn clock() {
     officers.refused(&installation, &["clock", "--time", &wrong], &["alice", "bob"], "the wall clock says");
     officers.refused(&installation, &["clock", "--time", &right], &["alice"], "it takes 2 officers");
     let before = installation.status()["elapsed"].as_u64().unwrap();
-    officers.act(&installation, &["clock", "--time", &right, "--credit", "8h"], &["alice", "bob"]);
+    officers.act(&installation, &["clock", "--time", &right, "--credit", "8h"], &["alice", "bob", "carol"]);
+    officers.act(&installation, &["clock", "--time", &right], &["alice", "bob"]);
     let elapsed = |installation: &Installation| installation.status()["elapsed"].as_u64().unwrap();
     let credited = elapsed(&installation) - before;
     assert!((8 * 3_600_000..9 * 3_600_000).contains(&credited), "{credited} ms");
@@ -257,6 +268,11 @@ fn key_ends() {
     eventually("the appliance sees it", || (list()["state"] == "destroyed").then_some(()));
     assert_eq!(watcher.get("/v1/keys/raw").good()["state"], "destroyed");
     watcher.get("/v1/signatures/a").good();
+    running.stop();
+    // No token is asked for it again.
+    let running = installation.start();
+    let tokens = installation.status()["tokens"].clone();
+    assert_eq!(tokens[0]["unfit_keys"], json!([]), "{tokens}");
     running.stop();
     installation.assert_log_verifies();
 }

@@ -129,7 +129,9 @@ fn asked(
             Fit::Matches => match (&rule.action, known.map(|known| rules::check_fee(rule, known))) {
                 (Action::Deny, _) => (true, "it denies".to_owned()),
                 (Action::Sign | Action::Approve(_), Some(Err(refusal))) => (true, refusal.problem.detail),
-                (Action::Approve(approvers), _) => (true, format!("it asks for {}", approvers.words())),
+                (Action::Approve(approvers), _) => {
+                    (true, format!("it asks for {} of {} officers", approvers.approve, approvers.of.len()))
+                }
                 (Action::Sign, _) => (true, "it signs".to_owned()),
             },
         };

@@ -11,7 +11,11 @@ use super::{
     output::{print, print_json},
     serve::runtime,
 };
-use crate::{config::Config, officers::ActRequest, transport::call};
+use crate::{
+    config::Config,
+    officers::{ActRequest, RENEWAL},
+    transport::call,
+};
 
 /// How officers take part.
 #[derive(Args, Clone, Debug, Default)]
@@ -25,6 +29,11 @@ pub(super) struct Officers {
 }
 
 impl Officers {
+    /// The text, where there is no signature: without one this act never is done.
+    pub(super) fn or_text(&self) -> Self {
+        Self { text: self.text || self.signature.is_empty(), signature: self.signature.clone() }
+    }
+
     /// The signatures, in their armour.
     pub(super) fn signatures(&self) -> Result<Vec<String>, Failure> {
         let read = |file: &PathBuf| {
@@ -62,7 +71,8 @@ pub(super) fn print_text(text: &Value, as_json: bool) {
     }
     print(text["text"].as_str().unwrap_or_default().trim_end_matches('\n'));
     if let (Some(namespace), Some(quorum)) = (text["namespace"].as_str(), text["quorum"].as_u64()) {
-        eprintln!("to be signed by {quorum} or more officers: ssh-keygen -Y sign -n {namespace} -f KEY FILE");
+        let by = if namespace == RENEWAL { "the custodians".to_owned() } else { format!("{quorum} or more officers") };
+        eprintln!("to be signed by {by}: ssh-keygen -Y sign -n {namespace} -f KEY FILE");
     }
 }
 
@@ -82,6 +92,10 @@ fn in_words(done: &Value) -> String {
                 done["version"], done["in_force_in_s"]
             )
         }
-        (None, _) => format!("policy version {} is in force", done["version"]),
+        (None, _) => {
+            let ended = done["ends_waiting"].as_u64();
+            let ended = ended.map(|version| format!("; version {version}, which waited, never comes in"));
+            format!("policy version {} is in force{}", done["version"], ended.unwrap_or_default())
+        }
     }
 }

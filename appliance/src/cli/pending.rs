@@ -77,11 +77,11 @@ pub(super) enum KeyCommand {
 }
 
 pub(super) fn approve(config: &Path, decide: &Decide, json: bool) -> Result<(), Failure> {
-    acts::run(config, &ActRequest::Approve { pending: decide.id }, &decide.officers, json)
+    acts::run(config, &ActRequest::Approve { pending: decide.id }, &decide.officers.or_text(), json)
 }
 
 pub(super) fn reject(config: &Path, decide: &Decide, json: bool) -> Result<(), Failure> {
-    acts::run(config, &ActRequest::Reject { pending: decide.id }, &decide.officers, json)
+    acts::run(config, &ActRequest::Reject { pending: decide.id }, &decide.officers.or_text(), json)
 }
 
 pub(super) fn clock(config: &Path, clock: &Clock, json: bool) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 //! Who signed an act, and whether they are enough.
 
-use appliance_wire::{OfficerSignature, ProblemCode};
+use appliance_wire::{CUSTODIANS, OfficerSignature, ProblemCode};
 use ssh_key::{Algorithm, PublicKey, SshSig};
 
 use super::Act;
@@ -39,7 +39,9 @@ impl Agreement {
         }
         let who = self.officers().collect::<Vec<_>>().join(", ");
         let who = if who.is_empty() { who } else { format!(" ({who})") };
-        Err(denied(act, format!("it takes {quorum} officers, and {agreed}{who} signed: have the text signed by more")))
+        let officers = if quorum == 1 { "officer" } else { "officers" };
+        let detail = format!("it takes {quorum} {officers}, and {agreed}{who} signed: have the text signed by more");
+        Err(denied(act, detail))
     }
 }
 
@@ -123,7 +125,7 @@ pub fn renewal(
     let text = text.ok_or_else(|| {
         denied(act, format!("the signature is not for this text by {key}, or the text expired: print it again"))
     })?;
-    let officer = "custodians".to_owned();
+    let officer = CUSTODIANS.to_owned();
     Ok(OfficerSignature { officer, key: key.to_owned(), text: text.clone(), signature: pem.trim().to_owned() })
 }
 

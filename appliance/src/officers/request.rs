@@ -84,10 +84,12 @@ impl ActRequest {
         match self {
             Self::InstallPolicy { .. } if loosens => quorum.loosen,
             Self::InstallPolicy { .. } => quorum.policy,
+            // It empties windows, as a looser limit would.
+            Self::Clock { credit_ms, .. } if *credit_ms > 0 => quorum.unfreeze.max(quorum.loosen),
             Self::Unfreeze { .. } | Self::Clock { .. } | Self::Release { .. } | Self::DestroyKey { .. } => {
                 quorum.unfreeze
             }
-            // What keeps things as they are takes one. A renewal is signed by no officer at all.
+            // What keeps things as they are takes one, but see [`State::veto_quorum`]. A renewal is signed by no officer at all.
             Self::VetoPolicy { .. }
             | Self::Approve { .. }
             | Self::Reject { .. }
@@ -138,6 +140,7 @@ fn install(state: &State, document: &str, namespace: &'static str, title: &str) 
     let mut facts = vec![
         ("after", format!("version {}, sha256 {}", in_force.version, in_force.sha256)),
         ("sha256", candidate.sha256.clone()),
+        ("policies so far", state.policy_entries.to_string()),
     ];
     let first = loosens.iter().take(MOST_LISTED).map(|loosening| ("loosens", loosening.to_string()));
     facts.extend(first);

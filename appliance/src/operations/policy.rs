@@ -42,6 +42,7 @@ impl Operations {
             "standing": standing,
             "in_force_in_s": in_force_in_s,
             "loosens": installed.loosens,
+            "ends_waiting": installed.ends_waiting,
             "keys": keys.iter().map(|key| key.name.as_str()).collect::<Vec<_>>(),
             "warnings": policy.warnings,
         }))

@@ -5,10 +5,19 @@ use std::sync::Arc;
 use appliance_wire::{KeyEnd, KeyEntry, PolicyEntry, PolicyStanding};
 
 use super::{BadEntry, State, WaitingPolicy};
-use crate::policy::Policy;
+use crate::policy::{Policy, Quorum};
 
 impl State {
+    /// How many officers end the wait of a policy: one. But what custodians bring, because the officers are too few, is not
+    /// for one who is left to prevent.
+    #[must_use]
+    pub fn veto_quorum(&self, quorum: &Quorum) -> u64 {
+        let by_custodians = self.waiting_policy.as_ref().is_some_and(|waiting| waiting.by_custodians);
+        if by_custodians { quorum.policy } else { 1 }
+    }
+
     pub(super) fn take_policy(&mut self, index: u64, policy: &PolicyEntry) -> Result<(), BadEntry> {
+        self.policy_entries += 1;
         if policy.standing == PolicyStanding::Vetoed {
             let waited = self.waiting_policy.take_if(|waiting| waiting.policy.version == policy.version);
             let none = || BadEntry::Content(format!("no policy version {} waits", policy.version));
@@ -22,7 +31,13 @@ impl State {
         let parsed = Arc::new(parsed);
         if let PolicyStanding::WaitsUntil(until) = policy.standing {
             let loosens = policy.loosens.clone();
-            self.waiting_policy = Some(WaitingPolicy { entry: index, until, loosens, policy: parsed });
+            self.waiting_policy = Some(WaitingPolicy {
+                entry: index,
+                until,
+                loosens,
+                by_custodians: policy.is_by_custodians(),
+                policy: parsed,
+            });
             return Ok(());
         }
         self.policy = Some(parsed);
@@ -30,6 +45,21 @@ impl State {
         self.uncounted = true;
         self.addresses.know(self.policy.as_deref(), &self.keys);
         Ok(())
+    }
+
+    /// Credited time empties windows. What people have to look at something is not shortened by it.
+    pub(super) fn credit(&mut self, credited: u64) {
+        if let Some(waiting) = &mut self.waiting_policy {
+            waiting.until = waiting.until.saturating_add(credited);
+        }
+        for end in self.key_ends.values_mut() {
+            if let KeyEnd::PendingDestroy(from) = end {
+                *from = from.saturating_add(credited);
+            }
+        }
+        for waiting in self.pending.values_mut() {
+            waiting.since = waiting.since.saturating_add(credited);
+        }
     }
 
     pub(super) fn take_key(&mut self, key: &KeyEntry) -> Result<(), BadEntry> {

@@ -46,6 +46,8 @@ pub struct WaitingPolicy {
     pub until: u64,
     /// What it loosens, in words.
     pub loosens: Vec<String>,
+    /// Whether it came by the custodians' shares.
+    pub by_custodians: bool,
     /// The policy.
     pub policy: Arc<Policy>,
 }

@@ -38,9 +38,11 @@ pub(super) struct Document {
     frozen: Vec<(Scope, u64)>,
     #[serde(default)]
     pending: BTreeMap<u64, Waiting>,
-    /// Entry, service time, what it loosens, document.
+    /// Entry, service time, what it loosens, whether custodians brought it, document.
     #[serde(default)]
-    waiting_policy: Option<(u64, u64, Vec<String>, String)>,
+    waiting_policy: Option<(u64, u64, Vec<String>, bool, String)>,
+    #[serde(default)]
+    policy_entries: u64,
     #[serde(default)]
     key_ends: BTreeMap<KeyLabel, KeyEnd>,
     #[serde(default)]
@@ -86,8 +88,10 @@ impl State {
             frozen: self.frozen.iter().map(|(scope, entry)| (scope.clone(), *entry)).collect(),
             pending: self.pending.clone(),
             waiting_policy: self.waiting_policy.as_ref().map(|waiting| {
-                (waiting.entry, waiting.until, waiting.loosens.clone(), waiting.policy.document.clone())
+                let WaitingPolicy { entry, until, loosens, by_custodians, policy } = waiting;
+                (*entry, *until, loosens.clone(), *by_custodians, policy.document.clone())
             }),
+            policy_entries: self.policy_entries,
             key_ends: self.key_ends.clone(),
             key_changes: self.key_changes,
             clock_entry: self.clock_entry,
@@ -120,9 +124,9 @@ impl State {
         for (limit, bucket, amount) in &document.everywhere {
             usage.restore_everywhere(*limit, *bucket, units(amount).map_err(|error| bad(&error))?);
         }
-        let waiting_policy = document.waiting_policy.map(|(entry, until, loosens, text)| {
+        let waiting_policy = document.waiting_policy.map(|(entry, until, loosens, by_custodians, text)| {
             let policy = Arc::new(Policy::parse(&text).map_err(|error| bad(&error))?);
-            Ok(WaitingPolicy { entry, until, loosens, policy })
+            Ok(WaitingPolicy { entry, until, loosens, by_custodians, policy })
         });
         let keys = document.keys.into_iter().map(|key| (key.name.clone(), key)).collect();
         let mut addresses = Addresses::restore(document.allocated);
@@ -140,6 +144,7 @@ impl State {
             frozen: document.frozen.into_iter().collect(),
             pending: document.pending,
             waiting_policy: waiting_policy.transpose()?,
+            policy_entries: document.policy_entries,
             key_ends: document.key_ends,
             key_changes: document.key_changes,
             clock_entry: document.clock_entry,

@@ -14,7 +14,7 @@ mod transaction;
 
 pub use approval::{Approval, Approved, ClockEntry, OfficerSignature, Pending, Rejected, Released, Wanted, Withdrawn};
 pub use key::{KeyChange, KeyEnd, KeyEntry};
-pub use policy::{PolicyEntry, PolicyStanding};
+pub use policy::{CUSTODIANS, PolicyEntry, PolicyStanding};
 pub use recovered::{KnownLog, ProvenEntry, Recovered, RecoveredLog, RecoveredRequest};
 pub use token::{DeviceLogRecord, LogToken, TokenEntry, TokenEvent};
 pub use transaction::{CallFacts, Change, ChangeTo, Charged, TransactionFacts, TransactionOutput, Variant};

@@ -33,10 +33,10 @@ pub use chain::{AddressType, BadDestination, Chain, UnknownAddressType, UnknownC
 pub use checkpoint::{BadCheckpoint, Checkpoint, LogKey, UnsignedCheckpoint};
 pub use cosignature::{BadWitnessKey, Cosignature, WitnessKey, cosigned_text};
 pub use entry::{
-    Accepted, Addresses, Approval, Approved, Asked, Body, Boot, BootToken, CallFacts, Change, ChangeTo, Charged,
-    ClockEntry, Denied, DeviceLogRecord, Entry, Failed, Fee, Frozen, Genesis, GenesisCeremony, KeyChange, KeyEnd,
-    KeyEntry, KnownLog, Lapsed, LogToken, OfficerSignature, Payment, Pending, PolicyEntry, PolicyStanding, ProvenEntry,
-    Recovered, RecoveredLog, RecoveredRequest, Rejected, Released, Scope, Signed, TokenEntry, TokenEvent,
+    Accepted, Addresses, Approval, Approved, Asked, Body, Boot, BootToken, CUSTODIANS, CallFacts, Change, ChangeTo,
+    Charged, ClockEntry, Denied, DeviceLogRecord, Entry, Failed, Fee, Frozen, Genesis, GenesisCeremony, KeyChange,
+    KeyEnd, KeyEntry, KnownLog, Lapsed, LogToken, OfficerSignature, Payment, Pending, PolicyEntry, PolicyStanding,
+    ProvenEntry, Recovered, RecoveredLog, RecoveredRequest, Rejected, Released, Scope, Signed, TokenEntry, TokenEvent,
     TransactionFacts, TransactionOutput, Unfrozen, Variant, Wanted, Withdrawn,
 };
 pub use event::{Event, EventApprovals, EventChildren, EventKind, EventsAnswer};

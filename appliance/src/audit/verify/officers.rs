@@ -11,9 +11,6 @@ use crate::{
     refusal::Refusal,
 };
 
-/// Who signs a policy that comes by the custodians' shares.
-const CUSTODIANS: &str = "custodians";
-
 impl Auditor {
     /// `before` is the root of all entries before this one.
     pub(super) fn check_officers(&self, entry: &Entry, before: Hash) -> Result<(), String> {
@@ -81,7 +78,7 @@ impl Auditor {
         if policy.standing == PolicyStanding::Vetoed {
             let act = ActRequest::VetoPolicy { version: policy.version }.act(&self.state, &self.past);
             let act = act.map_err(|refusal| refusal.problem.detail)?;
-            return self.check_quorum(entry, &act, &policy.signatures, |_| 1);
+            return self.check_quorum(entry, &act, &policy.signatures, |quorum| self.state.veto_quorum(quorum));
         }
         if let Some(waiting) = &self.state.waiting_policy
             && policy.standing.is_in_force()
@@ -97,7 +94,7 @@ impl Auditor {
             return Err("it loosens, and does not say what".to_owned());
         }
         let document = policy.document.clone();
-        let by_custodians = matches!(&policy.signatures[..], [one] if one.officer == CUSTODIANS);
+        let by_custodians = policy.is_by_custodians();
         if let PolicyStanding::WaitsUntil(until) = policy.standing {
             if until < entry.elapsed.saturating_add(quorum.loosen_delay_ms) {
                 return Err("it waits for less than the delay".to_owned());

@@ -39,6 +39,8 @@ pub struct Installed {
     pub standing: PolicyStanding,
     /// What it loosens.
     pub loosens: Vec<String>,
+    /// Version of the one that waited, and never comes in now.
+    pub ends_waiting: Option<u64>,
 }
 
 impl Writer {
@@ -59,7 +61,9 @@ impl Writer {
         let moment = self.moment();
         let (parsed, entry) = self.policy_entry(request, moment)?;
         self.may_follow(&parsed)?;
-        let installed = Installed { standing: entry.standing, loosens: entry.loosens.clone() };
+        let waited = self.state.waiting_policy.as_ref().map(|waiting| waiting.policy.version);
+        let ends_waiting = waited.filter(|version| entry.standing.is_in_force() && *version != entry.version);
+        let installed = Installed { standing: entry.standing, loosens: entry.loosens.clone(), ends_waiting };
         if !entry.standing.is_in_force() {
             self.commit_alone(moment, vec![Body::Policy(entry)])?;
             return Ok(installed);

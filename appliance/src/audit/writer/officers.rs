@@ -62,7 +62,9 @@ impl Writer {
         let Some(quorum) = &policy.quorum else { return Ok(Vec::new()) };
         let origin = self.state.origin().map_err(Refusal::log_unavailable)?;
         let agreement = agreement(policy, act, &act.texts_in_time(&origin, moment.time), signatures, moment)?;
-        Ok(agreement.at_least(request.quorum(quorum, false), act)?.into_signatures())
+        let is_veto = matches!(request, ActRequest::VetoPolicy { .. });
+        let needed = if is_veto { self.state.veto_quorum(quorum) } else { request.quorum(quorum, false) };
+        Ok(agreement.at_least(needed, act)?.into_signatures())
     }
 
     /// What the act adds to the log.

@@ -7,7 +7,7 @@ use super::{Draft, Writer, admit::command_of, settle, unanchored::Room};
 use crate::{
     admission::{self, Allowed, Application, Approval, Decision, Wants},
     audit::{
-        job::{Job, Reply},
+        job::Reply,
         standing::{Admission, Standing},
     },
     evidence::Facts,
@@ -128,8 +128,8 @@ impl Writer {
         match (room, self.unanchored.down()) {
             (Room::Enough, _) | (Room::OnlyThis, None) => {}
             (Room::AfterAnchor, None) => {
-                // The anchor is due; what waits is looked at again once it is written.
-                self.unanchored.hold(Job::Settle { reply: tokio::sync::oneshot::channel().0 });
+                // What waits is looked at again soon, once the anchor is written.
+                self.unanchored.want();
                 return Ok(None);
             }
             (Room::OnlyThis | Room::AfterAnchor, Some(_)) => return Ok(None),

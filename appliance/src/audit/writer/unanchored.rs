@@ -68,6 +68,8 @@ pub(in crate::audit) struct Unanchored {
     /// Why the anchor cannot be written.
     down: Option<String>,
     held: Vec<Job>,
+    /// Something else waits for it.
+    wanted: bool,
     waiting: Vec<(Intent, Reply<Verdict>)>,
 }
 
@@ -134,6 +136,7 @@ impl Unanchored {
     fn reach(&mut self, size: u64) {
         self.reached = Some(size);
         self.down = None;
+        self.wanted = false;
         self.accepted.retain(|(index, _)| *index >= size);
         self.large = self.large.split_off(&size);
         self.sums.clear();
@@ -154,7 +157,7 @@ impl Unanchored {
         let reached = self.reached.unwrap_or(0);
         let behind = self.reached.is_none() || self.last.is_some_and(|last| last >= reached);
         let many = behind && size.saturating_sub(reached) >= MOST_BEYOND;
-        let waited_for = !self.held.is_empty() || !self.waiting.is_empty();
+        let waited_for = self.wanted || !self.held.is_empty() || !self.waiting.is_empty();
         // Once it could not be written it is tried until it is: meanwhile all who would wait are refused.
         let is_late = self.reached.is_none() || reached < self.must_reach || self.down.is_some();
         let needed = waited_for || many || is_late;
@@ -178,6 +181,11 @@ impl Unanchored {
     pub(super) fn has_begun(&self) -> Result<(), Refusal> {
         let unread = || unwritten(self.down.as_deref().unwrap_or("it was not held against the log yet"));
         self.reached.map(|_| ()).ok_or_else(unread)
+    }
+
+    /// Asks for the anchor, for what will look again.
+    pub(super) fn want(&mut self) {
+        self.wanted = true;
     }
 
     pub(super) fn hold(&mut self, job: Job) {

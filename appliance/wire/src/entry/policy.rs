@@ -38,12 +38,21 @@ pub enum PolicyStanding {
     Vetoed,
 }
 
+/// Who signs with the key of the custodians' shares, in place of an officer's name.
+pub const CUSTODIANS: &str = "custodians";
+
 impl PolicyEntry {
     /// One that nobody had to sign: the first, or where there are no officers.
     #[must_use]
     pub fn unsigned(version: u64, sha256: String, document: String) -> Self {
         let (standing, loosens, signatures) = (PolicyStanding::InForce, Vec::new(), Vec::new());
         Self { version, sha256, document, standing, loosens, signatures }
+    }
+
+    /// Whether it came by the custodians' shares.
+    #[must_use]
+    pub fn is_by_custodians(&self) -> bool {
+        matches!(&self.signatures[..], [one] if one.officer == CUSTODIANS)
     }
 }
 
