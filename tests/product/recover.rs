@@ -195,16 +195,6 @@ fn refusals() {
     let (status, said) = chancery(&installation, &["audit", "recover", "--from", "backup"]);
     assert!(status == 1 && said.contains("another process has it open"), "{status} {said}");
     running.stop();
-    let device = "[[token]]\nname = \"main\"\ndriver = \"yubihsm\"\nconnector = \"http://127.0.0.1:1\"\n\
-                  authentication_key = 2\npassword = { file = \"token/pin\" }\n";
-    installation.edit_config(|config| {
-        let (before, _) = config.split_once("[[token]]").unwrap();
-        before.replace("profile = \"development\"", "profile = \"production\"") + device
-    });
-    for arguments in [&["audit", "recover", "--from", "backup"][..], &["token", "replace", "main"]] {
-        let (status, said) = chancery(&installation, arguments);
-        assert!(status == 1 && said.contains("officers' quorum"), "{status} {said}");
-    }
 }
 
 fn again() {

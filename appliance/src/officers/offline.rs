@@ -91,3 +91,26 @@ impl Act {
         Self { namespace: "chancery-token", title, facts, content: Content::Days(1) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::policy::Policy;
+
+    fn under(policy: &str, consent: &Consent) -> Result<Vec<OfficerSignature>, String> {
+        let policy = Policy::parse(policy).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        let state = State { policy: Some(Arc::new(policy)), ..State::default() };
+        consent.to(&state, &Act::recover(7, "00", "drill"))
+    }
+
+    #[test]
+    fn only_profile_development_does_without_officers() {
+        let given = |profile| Consent::new(profile, Some(Vec::new()));
+        assert_eq!(under("version = 1", &given(Profile::Development)), Ok(Vec::new()));
+        assert!(under("version = 1", &given(Profile::Production)).unwrap_err().contains("has no officers"));
+        // Where only the text is asked for nothing is done in any profile.
+        assert!(under("version = 1", &Consent::new(Profile::Development, None)).is_err());
+    }
+}
