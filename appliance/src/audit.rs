@@ -7,6 +7,7 @@ mod anchor;
 mod append;
 mod archive;
 mod ballast;
+mod decided;
 mod device_log;
 mod draft;
 mod entry_rate;
@@ -42,6 +43,7 @@ mod writer;
 
 pub use archive::{Archive, ArchiveError, Archived, KEPT_AT_LEAST, archive};
 pub use ballast::{BALLAST_BYTES, Ballast};
+pub use decided::{Acted, Incoming, Install, Installed, Settled};
 pub use device_log::{DeviceLogReading, RecordedDeviceLog};
 pub use export::{Export, ExportError, Exported, export};
 pub use genesis::{FirstEntries, create};
@@ -66,4 +68,4 @@ pub use token_anchor::{Anchored, NotAnchored, Run, TokenAnchor, UNANCHORED_PERCE
 pub use unreadable::Unreadable;
 pub(crate) use verify::read_public_key;
 pub use verify::{Finding, LogCopy, Subject, Verification, verify};
-pub use writer::{Acted, AnchorDue, Incoming, Install, Installed, Settled};
+pub use writer::AnchorDue;

@@ -3,12 +3,13 @@
 //! An act is made of the log as it stands, so that its text serves once, here. Nothing in this module writes.
 
 mod act;
+mod acts;
 mod agreement;
 mod offline;
 mod request;
 
 pub use act::{Act, Content};
+pub(crate) use acts::{RENEWAL, lapsed};
 pub use agreement::{Agreement, agreement, renewal};
 pub use offline::{Consent, ToSign};
 pub use request::ActRequest;
-pub(crate) use request::{RENEWAL, lapsed};

@@ -12,12 +12,13 @@ use hsm_types::KeyLabel;
 use tokio::sync::oneshot;
 
 use super::{
+    decided::{Acted, Install, Installed, Settled},
     intent::{Failure, Intent, VerifiedSignatures},
     job::Job,
     log::Log,
     scrub::{Progress, ScrubStatus},
     standing::{Admission, Allocated, LookUp, Standing, Verdict, standing},
-    writer::{Acted, AnchorDue, Install, Installed, Settled},
+    writer::AnchorDue,
 };
 use crate::{
     clock::Moment,

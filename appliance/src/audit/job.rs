@@ -6,10 +6,10 @@ use hsm_types::KeyLabel;
 use tokio::sync::oneshot;
 
 use super::{
+    decided::{Acted, Install, Installed, Settled},
     device_log::{DeviceLogReading, RecordedDeviceLog},
     intent::{Failure, Intent, VerifiedSignatures},
     standing::{Allocated, Verdict},
-    writer::{Acted, Install, Installed, Settled},
 };
 use crate::{
     clock::Moment, command::SignCommand, evidence::Facts, officers::ActRequest, refusal::Refusal, state::State,

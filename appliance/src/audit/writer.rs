@@ -44,9 +44,6 @@ mod record;
 mod unanchored;
 
 pub(super) use admit::command_of;
-pub use install::{Incoming, Install, Installed};
-pub use officers::Acted;
-pub use pending::Settled;
 pub use unanchored::AnchorDue;
 pub(super) use unanchored::Unanchored;
 

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use appliance_wire::OfficerSignature;
 
-use super::{Act, Content, agreement};
+use super::{Act, agreement};
 use crate::{clock::Moment, config::Profile, refusal::Refusal, state::State};
 
 /// How consent is given.
@@ -61,34 +61,6 @@ impl Consent {
         let agreed = agreement(policy, act, &act.texts_in_time(&origin, now), signatures, moment);
         let agreed = agreed.and_then(|agreed| agreed.at_least(quorum.unfreeze, act));
         agreed.map(super::Agreement::into_signatures).map_err(|refusal: Refusal| refusal.problem.detail)
-    }
-}
-
-impl Act {
-    /// Goes on from a copy of the log that ends so.
-    #[must_use]
-    pub fn recover(entries: u64, root: &str, reason: &str) -> Self {
-        let facts = vec![
-            ("entries of the copy", entries.to_string()),
-            ("root of the copy", root.to_owned()),
-            ("reason", reason.to_owned()),
-        ];
-        let title = "recover the audit log from a copy".to_owned();
-        Self { namespace: "chancery-recover", title, facts, content: Content::Days(1) }
-    }
-
-    /// Lets another token hold the log that ends so.
-    #[must_use]
-    pub fn replace_token(name: &str, serial: &str, log_key: &str, end: (u64, &str), reason: &str) -> Self {
-        let facts = vec![
-            ("serial", serial.to_owned()),
-            ("log key", log_key.to_owned()),
-            ("entries of the log", end.0.to_string()),
-            ("root of the log", end.1.to_owned()),
-            ("reason", reason.to_owned()),
-        ];
-        let title = format!("let token {name} hold the log");
-        Self { namespace: "chancery-token", title, facts, content: Content::Days(1) }
     }
 }
 

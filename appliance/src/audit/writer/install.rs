@@ -2,46 +2,20 @@
 
 use std::sync::{Arc, PoisonError};
 
-use appliance_wire::{Body, KeyEntry, OfficerSignature, PolicyEntry, PolicyStanding, ProblemCode};
+use appliance_wire::{Body, OfficerSignature, PolicyEntry, PolicyStanding, ProblemCode};
 
 use super::{Draft, Writer};
 use crate::{
-    audit::job::Reply,
+    audit::{
+        decided::{Incoming, Install, Installed},
+        job::Reply,
+    },
     clock::Moment,
     officers::{ActRequest, agreement, renewal},
     policy::{Policy, PolicyKey, loosenings},
     refusal::Refusal,
     state::{State, address_of},
 };
-
-/// A policy on its way in.
-#[derive(Clone, Debug)]
-pub struct Install {
-    /// How it comes.
-    pub request: Incoming,
-    /// Keys it brings in.
-    pub keys: Vec<KeyEntry>,
-}
-
-/// How a policy comes.
-#[derive(Clone, Debug)]
-pub enum Incoming {
-    /// Signed by officers, or by the key of the custodians' shares.
-    Signed(ActRequest, Vec<String>),
-    /// It has waited until it was due.
-    Due,
-}
-
-/// What became of it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Installed {
-    /// In force, or until when it waits.
-    pub standing: PolicyStanding,
-    /// What it loosens.
-    pub loosens: Vec<String>,
-    /// Version of the one that waited, and never comes in now.
-    pub ends_waiting: Option<u64>,
-}
 
 impl Writer {
     pub(super) fn install(&mut self, install: Install, reply: Reply<Installed>) {

@@ -10,23 +10,12 @@ use jiff::Timestamp;
 use super::{Draft, Writer, settle};
 use crate::{
     admission::Decision,
-    audit::job::Reply,
+    audit::{decided::Acted, job::Reply},
     clock::Moment,
     officers::{Act, ActRequest, agreement},
     refusal::Refusal,
     state::{Given, State},
 };
-
-/// What an act came to.
-#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
-pub struct Acted {
-    /// Index of its entry, or of the last of them.
-    pub entry: u64,
-    /// What is so from now on, in one line.
-    pub done: String,
-    /// The officers who signed it.
-    pub officers: Vec<String>,
-}
 
 impl Writer {
     pub(super) fn act(&mut self, draft: &mut Draft, request: &ActRequest, signatures: &[String], reply: Reply<Acted>) {

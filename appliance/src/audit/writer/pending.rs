@@ -7,6 +7,7 @@ use super::{Draft, Writer, admit::command_of, settle, unanchored::Room};
 use crate::{
     admission::{self, Allowed, Application, Approval, Decision, Wants},
     audit::{
+        decided::Settled,
         job::Reply,
         standing::{Admission, Standing},
     },
@@ -14,15 +15,6 @@ use crate::{
     refusal::Refusal,
     state::{BindingKey, Bindings, Waiting},
 };
-
-/// What became of what waited.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Settled {
-    /// Acceptances that may be signed now.
-    pub accepted: Vec<u64>,
-    /// Whether the policy that waits is due.
-    pub policy_is_due: bool,
-}
 
 impl Writer {
     /// Makes a request wait. It holds its id and what it uses up, and no budget.
