@@ -41,7 +41,7 @@ pub(super) struct Document {
     /// Entry, service time, what it loosens, whether custodians brought it, document.
     #[serde(default)]
     waiting_policy: Option<(u64, u64, Vec<String>, bool, String)>,
-    #[serde(default)]
+    /// A snapshot of a version that did not count them is of no use.
     policy_entries: u64,
     #[serde(default)]
     key_ends: BTreeMap<KeyLabel, KeyEnd>,
