@@ -42,6 +42,7 @@ pub use anchoring::{Anchoring, FoundAnchor};
 pub use certificates::{CertificatesStatus, ClientExpiry, FileExpiry};
 pub use checkpoints::Checkpoints;
 pub use cosignatures::{Cosignatures, WitnessStatus};
+pub use events::EventStream;
 pub use key_ends::KeyStatus;
 pub use officers::{ActText, PendingList, PendingPolicy, PendingRequest};
 pub use policy::key_entries;

@@ -14,14 +14,18 @@ use crate::harness::{
     watcher::Watcher,
 };
 
+mod program;
+mod stream;
+
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![
+    let pages = vec![
         trial("events::a_page_goes_on_where_the_last_one_ended_and_carries_no_signature", pages),
         trial("events::a_call_reads_so_many_entries_and_gives_so_many_events_and_no_more", bounded),
         trial("events::another_watchers_events_are_never_shown", of_others),
         trial("events::officers_decisions_are_told_with_their_number_and_not_with_their_names", approved),
         trial("events::what_is_frozen_gives_its_events_all_the_same", frozen),
-    ]
+    ];
+    pages.into_iter().chain(stream::trials()).chain(program::trials()).collect()
 }
 
 const APPROVE: &str = r#"{ approve = 2, of = ["alice", "bob", "carol"], expires = "1h" }"#;

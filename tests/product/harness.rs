@@ -17,6 +17,7 @@ pub(crate) mod shim;
 pub(crate) mod vault;
 pub(crate) mod watcher;
 pub(crate) mod watcher_program;
+pub(crate) mod websocket;
 pub(crate) mod wire;
 pub(crate) mod yubihsms;
 

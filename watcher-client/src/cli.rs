@@ -14,6 +14,7 @@ use failure::Failure;
 
 mod addresses;
 mod arguments;
+mod events;
 mod explain;
 mod failure;
 mod limits;
@@ -107,6 +108,9 @@ fn execute(arguments: Arguments) -> Result<Shown, Failure> {
             Command::Sign(sign) => sign::run(sign, &client).await,
             Command::Status { id: Some(id) } => status::of_request(&client, id).await,
             Command::Status { id: None } => status::of_signer(&client, bars).await,
+            Command::Withdraw { id } => status::withdraw(&client, id).await,
+            Command::Events(asked) if asked.follow => events::follow(&client, asked.after, json).await,
+            Command::Events(asked) => events::list(&client, asked.after).await,
             Command::Keys => read::keys(&client).await,
             Command::Addresses(addresses) => addresses::run(addresses, &client, on_terminal).await,
             Command::Limits => read::limits(&client, bars).await,

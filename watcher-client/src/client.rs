@@ -21,6 +21,7 @@ use crate::{
 };
 
 mod addresses;
+mod events;
 mod log;
 mod owners;
 mod put;

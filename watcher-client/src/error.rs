@@ -160,6 +160,12 @@ pub enum Error {
         /// Why it failed.
         source: io::Error,
     },
+    /// The signer ended the stream of events for good.
+    #[error("the signer ended the stream of events: {why}")]
+    StreamEnded {
+        /// In its words.
+        why: String,
+    },
     /// No receipt yet when the time was up.
     #[error(
         "no receipt for {request_id} within {seconds} s: no checkpoint covers its entry yet; ask again with `status`"

@@ -12,6 +12,7 @@ use crate::{Config, ConfigError, Error};
 mod error;
 mod probe;
 mod reply;
+mod stream;
 pub(crate) mod tls;
 
 pub use error::TransportError;
@@ -105,8 +106,12 @@ impl Transport {
     /// alert may be lost behind a reset of the connection: then a bare handshake, which sends nothing, asks again.
     async fn explain(&self, failure: reqwest::Error) -> TransportError {
         let told = error::translate(&failure, &self.place);
+        if failure.is_timeout() { told } else { self.ask_why(told).await }
+    }
+
+    async fn ask_why(&self, told: TransportError) -> TransportError {
         let unexplained = matches!(told, TransportError::Broken { .. } | TransportError::NotReachable { .. });
-        if !unexplained || failure.is_timeout() {
+        if !unexplained {
             return told;
         }
         match probe::handshake(&self.tls, &self.place.url).await {

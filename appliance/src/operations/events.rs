@@ -18,8 +18,10 @@ use crate::{
 mod approvals;
 mod event;
 mod places;
+mod stream;
 
 use places::Places;
+pub use stream::EventStream;
 
 /// The most events of one call.
 const MOST_EVENTS: usize = 100;
@@ -29,17 +31,21 @@ const MOST_READ: u64 = 10_000;
 const READ_AT_ONCE: usize = 2;
 /// Calls of one watcher, and of all, that are read for or wait for that.
 const CALLS: (usize, usize) = (8, 64);
+/// Streams open at once, likewise.
+const STREAMS: (usize, usize) = (8, 64);
 
 /// What is shared by all who ask for events.
 #[derive(Debug)]
 pub(super) struct EventReaders {
     calls: Places,
-    reading: Semaphore,
+    streams: Places,
+    reading: Arc<Semaphore>,
 }
 
 impl Default for EventReaders {
     fn default() -> Self {
-        Self { calls: Places::new(CALLS), reading: Semaphore::new(READ_AT_ONCE) }
+        let (calls, streams) = (Places::new(CALLS), Places::new(STREAMS));
+        Self { calls, streams, reading: Arc::new(Semaphore::new(READ_AT_ONCE)) }
     }
 }
 
@@ -57,25 +63,35 @@ impl Operations {
     async fn events_of(&self, principal: &Principal, after: Option<u64>) -> Result<EventsAnswer, Refusal> {
         let log = Arc::clone(self.audit.log());
         let size = log.tip().size;
-        let first = after.map_or(0, |after| after.saturating_add(1));
-        if first > size {
-            let detail = format!(
-                "the log has {size} entries and none after {}: it went on from an older copy, or is another log. Look at \
-                 your requests, and follow from entry {} on",
-                after.unwrap_or_default(),
-                size.saturating_sub(1)
-            );
-            return Err(Refusal::new(ProblemCode::NotFound, detail));
-        }
+        let first = first_after(after, size)?;
         let whose = Whose::new(principal, self.audit.policy());
-        let _turn = self.event_readers.reading.acquire().await.map_err(Refusal::log_unavailable)?;
-        let read = tokio::task::spawn_blocking(move || whose.page(&log, first, size)).await;
+        let turn = Arc::clone(&self.event_readers.reading).acquire_owned().await.map_err(Refusal::log_unavailable)?;
+        let read = tokio::task::spawn_blocking(move || {
+            let _turn = turn; // also where nobody waits for it any more
+            whose.page(&log, first, size)
+        });
+        let read = read.await;
         let mut page = read.map_err(Refusal::log_unavailable)??;
         if page.events.iter().any(|event| event.kind == EventKind::Approved) {
             self.count_approvals(principal, &mut page.events).await?;
         }
         Ok(page)
     }
+}
+
+/// The entry to begin with, in a log of `size`.
+fn first_after(after: Option<u64>, size: u64) -> Result<u64, Refusal> {
+    let first = after.map_or(0, |after| after.saturating_add(1));
+    if first <= size {
+        return Ok(first);
+    }
+    let detail = format!(
+        "the log has {size} entries and none after {}: it went on from an older copy, or is another log. Look at your \
+         requests, and follow from entry {} on",
+        after.unwrap_or_default(),
+        size.saturating_sub(1)
+    );
+    Err(Refusal::new(ProblemCode::NotFound, detail))
 }
 
 /// Whose events, and what is granted to it.
@@ -109,3 +125,6 @@ impl Whose {
         Ok(EventsAnswer { events, next: next.saturating_sub(1), more: next < size })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,9 +24,11 @@ mod activity;
 mod http;
 mod peers;
 mod stall;
+mod takeover;
 
 pub(super) use http::{Protocol, serve};
 pub(super) use peers::Peers;
+pub(super) use takeover::{Taken, Takeover};
 
 /// Something that accepts streams.
 pub(super) trait Listen: Send + Sync {

@@ -29,9 +29,11 @@ use crate::{
 pub(super) mod body;
 mod call;
 mod query;
+mod stream;
 
 use body::Bodies;
 use call::{Call, CallWithQuery};
+use stream::Upgrade;
 
 type Answer = Result<Response, Refusal>;
 
@@ -130,9 +132,12 @@ async fn limits_left(call: Call) -> Answer {
     Ok(json(&call.api.operations.limits(&call.peer).await?))
 }
 
-async fn events(CallWithQuery(call, query): CallWithQuery) -> Answer {
+async fn events(CallWithQuery(call, query): CallWithQuery, Upgrade(upgrade): Upgrade) -> Answer {
     let after = query::optional("after", &query)?;
-    Ok(json(&call.api.operations.events(&call.peer, after).await?))
+    match upgrade {
+        None => Ok(json(&call.api.operations.events(&call.peer, after).await?)),
+        Some(upgrade) => Ok(stream::answer(upgrade, call.api.operations.follow_events(call.peer, after)?)),
+    }
 }
 
 async fn checkpoint(call: Call) -> Answer {

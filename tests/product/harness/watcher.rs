@@ -41,6 +41,10 @@ impl Watcher {
         &self.tls
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     pub(crate) async fn connect(&self) -> Connection {
         Connection::open(self.address, &self.tls).await.unwrap()
     }

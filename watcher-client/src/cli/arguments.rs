@@ -39,6 +39,13 @@ pub(super) enum Command {
         /// The request.
         id: Option<RequestId>,
     },
+    /// Takes a request back that waits for officers.
+    #[command(after_help = "Example:\n  chancery-watcher withdraw wd-1042")]
+    Withdraw {
+        /// The request.
+        id: RequestId,
+    },
+    Events(Events),
     /// Lists the keys granted to this watcher.
     #[command(after_help = "Example:\n  chancery-watcher keys")]
     Keys,
@@ -54,6 +61,20 @@ pub(super) enum Command {
     },
     Verify(Verify),
     Witness(Witness),
+}
+
+/// Shows what happened to this watcher's requests and to itself, by index of the audit log.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Examples:\n  chancery-watcher events --after 1234\n  chancery-watcher events --after 1234 --follow --json"
+)]
+pub(super) struct Events {
+    /// Begins after this entry; without it, with the first.
+    #[arg(long, value_name = "INDEX")]
+    pub(super) after: Option<u64>,
+    /// Goes on as things happen, a line each (with --json a JSON object), until it is stopped.
+    #[arg(long)]
+    pub(super) follow: bool,
 }
 
 const SIGN_EXAMPLE: &str = "\
@@ -110,6 +131,9 @@ pub(super) struct Sign {
     /// Waits for the receipt, verifies it and writes it as JSON.
     #[arg(long, value_name = "FILE")]
     pub(super) receipt: Option<PathBuf>,
+    /// Where officers must agree: waits until they decided, however long that takes.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(super) wait: bool,
     /// How long to go on asking, and to wait for the receipt.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub(super) deadline: u64,

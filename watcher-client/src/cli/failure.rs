@@ -49,6 +49,7 @@ impl Failure {
                 | Error::State { .. }
                 | Error::WitnessRunning(_)
                 | Error::Listen { .. }
+                | Error::StreamEnded { .. }
                 | Error::NoReceiptYet { .. } => 1,
             },
         }

@@ -25,12 +25,27 @@ pub(super) async fn run(sign: &Sign, client: &Client) -> Result<Shown, Failure> 
     if sign.dry_run {
         return explain::run(client, id, &request).await;
     }
-    let answer = client.sign(id, &request).await?;
+    let answer = ask(sign, client, id, &request).await?;
     let mut shown = show(&answer)?;
     if let Some(told) = receipt(sign, client, id, &answer, &mut shown).await {
         shown.text += &told;
     }
     Ok(shown)
+}
+
+/// Asks for the signatures; with `--wait` again once officers have decided.
+pub(super) async fn ask(
+    sign: &Sign,
+    client: &Client,
+    id: &RequestId,
+    request: &SignatureRequest,
+) -> Result<SignatureAnswer, Failure> {
+    let mut answer = client.sign(id, request).await?;
+    while sign.wait && answer.status == RequestStatus::Pending {
+        client.wait_for_officers(id, &answer).await?;
+        answer = client.sign(id, request).await?;
+    }
+    Ok(answer)
 }
 
 /// Waits for the receipt that was asked for and writes it; the line that says so. Signatures are good without it, so
@@ -83,14 +98,23 @@ pub(super) fn show(answer: &SignatureAnswer) -> Result<Shown, Failure> {
     let id = &answer.request_id;
     let (text, ended) = match answer.status {
         RequestStatus::Signed => (format!("{id}: signed\n"), None),
-        RequestStatus::Pending => (format!("{id}: pending: waits for officers; ask again with `status {id}`\n"), None),
+        RequestStatus::Pending => (
+            format!(
+                "{id}: pending: waits for officers; ask again with `status {id}`, or the same `sign` with --wait\n"
+            ),
+            None,
+        ),
         RequestStatus::Accepted => {
             (format!("{id}: accepted, not signed yet; ask again with `status {id}` or the same `sign`\n"), None)
         }
         RequestStatus::Lapsed => (String::new(), Some("lapsed: accepted, but no longer allowed; it is never signed")),
-        RequestStatus::Rejected => (String::new(), Some("rejected by an officer")),
-        RequestStatus::Withdrawn => (String::new(), Some("withdrawn by the watcher")),
-        RequestStatus::Expired => (String::new(), Some("expired before the officers decided")),
+        RequestStatus::Rejected => (String::new(), Some("rejected by an officer; it is never signed")),
+        RequestStatus::Withdrawn => {
+            (String::new(), Some("withdrawn by the watcher, or replaced by another request; it is never signed"))
+        }
+        RequestStatus::Expired => {
+            (String::new(), Some("expired: its time was over before the officers decided; ask again under a new id"))
+        }
     };
     let mut shown = Shown::new(text, answer)?;
     if let Some(signatures) = &answer.signatures {

@@ -13,7 +13,7 @@ use super::{
     arguments::Sign,
     explain,
     failure::Failure,
-    sign::{read_bytes, read_text, receipt, show},
+    sign::{ask, read_bytes, read_text, receipt, show},
 };
 use crate::{Client, Owner, SignedTransaction, Unsigned, address_form::is_paid};
 
@@ -37,7 +37,7 @@ pub(super) async fn run(sign: &Sign, client: &Client) -> Result<Shown, Failure> 
     if sign.dry_run {
         return explain::run(client, &id, &request).await;
     }
-    let answer = client.sign(&id, &request).await?;
+    let answer = ask(sign, client, &id, &request).await?;
     let mut shown = show(&answer)?;
     // Standard output is the transaction's.
     shown.told = std::mem::take(&mut shown.text);

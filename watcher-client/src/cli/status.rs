@@ -9,6 +9,12 @@ pub(super) async fn of_request(client: &Client, id: &RequestId) -> Result<Shown,
     sign::show(&client.status(id).await?)
 }
 
+pub(super) async fn withdraw(client: &Client, id: &RequestId) -> Result<Shown, Failure> {
+    let answer = client.withdraw(id).await?;
+    let text = format!("{id}: withdrawn: it is never signed, and what it held is free\n");
+    Shown::new(text, &answer)
+}
+
 /// The signer as a whole: the log first, because an inconsistent one makes everything else worthless.
 pub(super) async fn of_signer(client: &Client, bars: bool) -> Result<Shown, Failure> {
     let (checkpoint, standing) = client.checkpoint().await?;

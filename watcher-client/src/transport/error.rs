@@ -3,6 +3,7 @@
 use std::{error::Error as StdError, io, path::PathBuf};
 
 use rustls::{AlertDescription, CertificateError};
+use tokio_tungstenite::tungstenite;
 
 use super::Place;
 
@@ -85,6 +86,24 @@ pub(super) fn translate(failure: &reqwest::Error, place: &Place) -> TransportErr
         return TransportError::NotReachable { url, reason };
     }
     if failure.is_timeout() { TransportError::TimedOut { url } } else { TransportError::Broken { url, reason } }
+}
+
+/// What a stream that could not be opened means.
+pub(super) fn translate_stream(failure: &tungstenite::Error, place: &Place) -> TransportError {
+    if let Some(error) = find_tls(failure) {
+        return of_tls(error, place);
+    }
+    let (url, reason) = (place.url.clone(), innermost(failure));
+    let tungstenite::Error::Io(error) = failure else { return TransportError::Broken { url, reason } };
+    const BROKEN: [io::ErrorKind; 3] =
+        [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe, io::ErrorKind::UnexpectedEof];
+    if error.kind() == io::ErrorKind::TimedOut {
+        TransportError::TimedOut { url }
+    } else if BROKEN.contains(&error.kind()) {
+        TransportError::Broken { url, reason }
+    } else {
+        TransportError::NotReachable { url, reason }
+    }
 }
 
 /// What a TLS failure means.

@@ -13,13 +13,14 @@ use tokio::{
     select,
     time::timeout,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
 use super::{
     Limits,
     activity::{Activity, Tracked},
     stall::Deadlines,
+    takeover::Takeover,
 };
 use crate::principal::Peer;
 
@@ -30,7 +31,8 @@ pub(in crate::transport) enum Protocol {
     Http2,
 }
 
-/// Serves `router` until the peer is done, is idle for too long, or `stop`. Each request carries `peer`.
+/// Serves `router` until the peer is done, is idle for too long, or `stop`; what took the connection over, until it
+/// ends. Each request carries `peer`.
 pub(in crate::transport) async fn serve<S>(
     stream: S,
     protocol: Protocol,
@@ -41,12 +43,34 @@ pub(in crate::transport) async fn serve<S>(
 ) where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let activity = Activity::new();
-    let stream = Deadlines::new(stream, Arc::clone(&activity), limits.clone(), protocol == Protocol::Http1);
-    let requests = Arc::clone(&activity);
-    let service = service_fn(move |request| answer(router.clone(), peer.clone(), Arc::clone(&requests), request));
+    let takeover = Takeover { activity: Activity::new(), taken: TaskTracker::new(), stop: stop.clone() };
+    serve_requests(stream, protocol, router, peer, limits, &takeover).await;
+    takeover.taken.close();
+    takeover.taken.wait().await;
+}
+
+async fn serve_requests<S>(
+    stream: S,
+    protocol: Protocol,
+    router: Router,
+    peer: Option<Peer>,
+    limits: &Limits,
+    takeover: &Takeover,
+) where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let Takeover { activity, stop, .. } = takeover;
+    let stream = Deadlines::new(stream, Arc::clone(activity), limits.clone(), protocol == Protocol::Http1);
+    let requests = Arc::clone(activity);
+    let takeover = (protocol == Protocol::Http1).then(|| takeover.clone());
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        if let Some(takeover) = takeover.clone() {
+            request.extensions_mut().insert(takeover);
+        }
+        answer(router.clone(), peer.clone(), Arc::clone(&requests), request)
+    });
     let builder = builder(protocol, limits);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     let patience = select! {
         ended = connection.as_mut() => return log_end(ended),
         () = activity.until_over(limits) => limits.write,

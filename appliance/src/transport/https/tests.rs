@@ -22,6 +22,7 @@ use crate::transport::{
 
 mod reload;
 mod start;
+mod streams;
 
 const H1: &[&[u8]] = &[b"http/1.1"];
 const GET: &[u8] = b"GET /who HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
@@ -59,6 +60,8 @@ impl Listener {
             .route("/panic", get(broken))
             .route("/never", get(std::future::pending::<()>))
             .route("/empty", get(|| async {}))
+            .route("/echo", get(streams::echo))
+            .route("/flood", get(streams::flood))
             .route("/until-stop", get(until_stop(Arc::clone(&begun), stop.clone())));
         let router = finished(routes, |_| {});
         let tell = move |event| tell.send(event).unwrap_or_default();
