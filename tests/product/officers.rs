@@ -331,6 +331,9 @@ fn recovered() {
     refused(&Officers::hand_in(&installation, &act, &signed[1..]), "it takes 2 officers");
     assert!(Officers::hand_in(&installation, &act, &signed).status.success());
     installation.assert_log_verifies();
+    let shown = installation.run("chancery", &["audit", "show"]);
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert!(shown.contains("RECOVERED by alice, carol from an older copy"), "{shown}");
     let running = installation.start();
     officers.act(&installation, &["unfreeze", "--all", "--reason", "looked into"], &["alice", "bob"]);
     running.stop();

@@ -67,7 +67,8 @@ pub(super) fn words(body: &Body, devices: &DeviceKeys) -> String {
             let lost = recovered.known.iter().map(|known| format!("{} of {} entries", known.by, known.size));
             let lost =
                 if recovered.known.is_empty() { "how far it went is not known".to_owned() } else { listed(lost) };
-            format!("RECOVERED by {} from an older copy; lost: {lost}; {}", recovered.by, recovered.reason)
+            let by = officers::named(&recovered.by, &recovered.signatures);
+            format!("RECOVERED by {by} from an older copy; lost: {lost}; {}", recovered.reason)
         }
         Body::Recovered(Recovered::Request(request)) => recovered_in_words(request),
     }
@@ -134,7 +135,8 @@ fn token_in_words(entry: &TokenEntry, devices: &DeviceKeys) -> String {
     let device_log = match event {
         TokenEvent::DeviceLog(device_log) => device_log,
         TokenEvent::HoldsLog(home) => {
-            let LogToken { log_key, by, reason, .. } = home;
+            let LogToken { log_key, by, reason, signatures } = home;
+            let by = officers::named(by, signatures);
             return format!(
                 "{token} (serial {serial}) holds the log from here on, by {by}: {reason}; log key {log_key}"
             );

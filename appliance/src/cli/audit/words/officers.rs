@@ -53,7 +53,12 @@ pub(super) fn clock(clock: &ClockEntry) -> String {
     format!("the wall clock is accepted{credit}{}", by(&clock.signatures))
 }
 
-fn by(signatures: &[OfficerSignature]) -> String {
+/// The officers who signed; where nobody had to, who did it.
+pub(super) fn named(by: &str, signatures: &[OfficerSignature]) -> String {
     let officers = signatures.iter().map(|signature| signature.officer.as_str());
-    if signatures.is_empty() { String::new() } else { format!(", by {}", listed(officers)) }
+    if signatures.is_empty() { by.to_owned() } else { listed(officers) }
+}
+
+fn by(signatures: &[OfficerSignature]) -> String {
+    if signatures.is_empty() { String::new() } else { format!(", by {}", named("", signatures)) }
 }
