@@ -70,10 +70,14 @@ pub(super) fn print_text(text: &Value, as_json: bool) {
         return print_json(text);
     }
     print(text["text"].as_str().unwrap_or_default().trim_end_matches('\n'));
-    if let (Some(namespace), Some(quorum)) = (text["namespace"].as_str(), text["quorum"].as_u64()) {
-        let by = if namespace == RENEWAL { "the custodians".to_owned() } else { format!("{quorum} or more officers") };
-        eprintln!("to be signed by {by}: ssh-keygen -Y sign -n {namespace} -f KEY FILE");
-    }
+    let Some(namespace) = text["namespace"].as_str() else { return };
+    let by = match text["quorum"].as_u64() {
+        _ if namespace == RENEWAL => "the custodians".to_owned(),
+        None | Some(0) => return eprintln!("the policy has no officers: nobody need sign it"),
+        Some(1) => "one officer".to_owned(),
+        Some(quorum) => format!("{quorum} officers"),
+    };
+    eprintln!("to be signed by {by}: ssh-keygen -Y sign -n {namespace} -f KEY FILE");
 }
 
 fn in_words(done: &Value) -> String {
