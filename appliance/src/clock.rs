@@ -1,6 +1,7 @@
 //! Two clocks. Windows run on service time, which no wall clock moves; `hours` and `expires_at` need wall time, and
 //! fail closed after a step nobody explained.
 
+use appliance_wire::Entry;
 use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -16,6 +17,15 @@ pub struct Moment {
 }
 
 impl Moment {
+    /// When an entry was made. Wall time was trusted where it decided anything.
+    ///
+    /// # Errors
+    /// It says no time.
+    pub fn of(entry: &Entry) -> Result<Self, String> {
+        let time = entry.time.parse().map_err(|_| "its time is no RFC 3339".to_owned())?;
+        Ok(Self { time, elapsed: entry.elapsed, wall_trusted: true })
+    }
+
     /// When it will be by the wall clock, where service time is `elapsed` and the machine stays on.
     #[must_use]
     pub fn wall_time_at(&self, elapsed: u64) -> Option<Timestamp> {

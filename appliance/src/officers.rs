@@ -8,8 +8,8 @@ mod agreement;
 mod offline;
 mod request;
 
-pub use act::{Act, Content};
+pub use act::{Act, Content, Needs, ToSign};
 pub(crate) use acts::{RENEWAL, lapsed};
-pub use agreement::{Agreement, agreement, renewal};
-pub use offline::{Consent, ToSign};
+pub use agreement::{Agreement, agreed, agreement, renewal};
+pub use offline::Consent;
 pub use request::ActRequest;

@@ -44,7 +44,7 @@ pub use checkpoints::Checkpoints;
 pub use cosignatures::{Cosignatures, WitnessStatus};
 pub use events::EventStream;
 pub use key_ends::KeyStatus;
-pub use officers::{ActText, PendingList, PendingPolicy, PendingRequest};
+pub use officers::{PendingList, PendingPolicy, PendingRequest};
 pub use policy::key_entries;
 pub use readiness::{Check, Readiness};
 pub use sign::SignReply;

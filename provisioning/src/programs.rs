@@ -33,6 +33,14 @@ impl Programs {
         Self { beside, working_directory: working_directory.to_owned() }
     }
 
+    /// Programs run beside a configuration, and what it is called there.
+    #[must_use]
+    pub fn beside(invocation: &Invocation, config: &Path) -> (Self, String) {
+        let directory = config.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+        let name = config.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        (Self::new(invocation, directory), name)
+    }
+
     /// The program's path.
     pub fn find(&self, name: &str) -> Result<PathBuf, Error> {
         let found = self.beside.iter().map(|directory| directory.join(name)).find(|path| path.is_file());

@@ -61,8 +61,6 @@ pub struct Wants {
     pub wanted: Vec<Wanted>,
     /// How long they have, in milliseconds of wall time: as long as the most impatient of them.
     pub expires_ms: u64,
-    /// How long it waits at the least, in milliseconds of service time.
-    pub delay_ms: u64,
 }
 
 /// What of all that is asked for is not met yet.
@@ -79,7 +77,6 @@ pub(super) fn unmet(asked: &[Asked<'_>], approval: Option<Approval<'_>>, now: u6
     Some(Wants {
         wanted: wanted.collect(),
         expires_ms: asked.iter().map(|asked| asked.approvers.expires_ms).min().unwrap_or_default(),
-        delay_ms: asked.iter().map(|asked| asked.approvers.delay_ms).max().unwrap_or_default(),
     })
 }
 

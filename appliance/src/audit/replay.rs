@@ -118,7 +118,7 @@ impl Replayer {
         let approval = accepted.approval.as_ref().map(Approval::given);
         let application = Application { watcher: &accepted.watcher, command: &command, facts: &facts, approval };
         let variant = accepted.variant.clone();
-        let again = admission::accept_again(&self.state, &self.past, &application, variant, moment(entry)?);
+        let again = admission::accept_again(&self.state, &self.past, &application, variant, Moment::of(entry)?);
         self.replay.decisions += 1;
         match again.map_err(|error| error.to_string())? {
             Ok(charges) => self.state.usage.charge(&charges, entry.elapsed),
@@ -140,7 +140,7 @@ impl Replayer {
             self.replay.unknown += 1;
             return Ok(());
         };
-        let again = admission::ask_again(&self.state, &self.past, &denied.watcher, asked, moment(entry)?);
+        let again = admission::ask_again(&self.state, &self.past, &denied.watcher, asked, Moment::of(entry)?);
         self.replay.decisions += 1;
         if let Ok(charges) = again.map_err(|error| error.to_string())? {
             self.state.usage.charge(&charges, entry.elapsed);
@@ -160,9 +160,4 @@ impl Replayer {
             would_be,
         });
     }
-}
-
-fn moment(entry: &Entry) -> Result<Moment, String> {
-    let time = entry.time.parse().map_err(|_| "its time is no RFC 3339".to_owned())?;
-    Ok(Moment { time, elapsed: entry.elapsed, wall_trusted: true })
 }

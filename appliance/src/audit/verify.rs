@@ -163,9 +163,8 @@ impl Auditor {
                 Ok(Next::Line(bytes)) => {
                     let entry: Entry = from_canonical(bytes)
                         .map_err(|error| finding(Some(index), format!("no canonical entry: {error}")))?;
-                    let before = self.frontier.root();
+                    self.check_officers(&entry).map_err(|reason| finding(Some(index), reason))?;
                     let leaf = self.frontier.append(bytes);
-                    self.check_officers(&entry, before).map_err(|reason| finding(Some(index), reason))?;
                     self.entry(&entry).map_err(|reason| finding(Some(index), reason))?;
                     leaf
                 }

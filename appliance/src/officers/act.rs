@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use jiff::{Timestamp, Unit, tz::TimeZone};
 
+use crate::{policy::Quorum, state::State};
+
 /// Something only officers may do, as the log has it at this moment.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Act {
@@ -13,8 +15,36 @@ pub struct Act {
     pub title: String,
     /// The facts it is about, in order.
     pub facts: Vec<(&'static str, String)>,
+    /// How many officers it takes.
+    pub needs: Needs,
     /// Until when it may be handed in.
     pub content: Content,
+}
+
+/// How many officers an act takes, by the numbers of `[quorum]`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Needs {
+    /// One, whoever it is: what keeps things as they are.
+    One,
+    /// `policy`.
+    Policy,
+    /// `loosen`.
+    Loosen,
+    /// `unfreeze`.
+    Unfreeze,
+    /// The larger of `unfreeze` and `loosen`.
+    UnfreezeAndLoosen,
+}
+
+/// What officers sign.
+#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
+pub struct ToSign {
+    /// The namespace: `ssh-keygen -Y sign -n NAMESPACE`.
+    pub namespace: &'static str,
+    /// The text, byte for byte.
+    pub text: String,
+    /// How many officers it takes; none where the policy has no officers.
+    pub quorum: u64,
 }
 
 /// How long a text serves.
@@ -26,7 +56,31 @@ pub enum Content {
     Days(i64),
 }
 
+impl Needs {
+    /// The number.
+    #[must_use]
+    pub fn of(self, quorum: &Quorum) -> u64 {
+        match self {
+            Self::One => 1,
+            Self::Policy => quorum.policy,
+            Self::Loosen => quorum.loosen,
+            Self::Unfreeze => quorum.unfreeze,
+            Self::UnfreezeAndLoosen => quorum.unfreeze.max(quorum.loosen),
+        }
+    }
+}
+
 impl Act {
+    /// What officers of the policy in force sign for it.
+    ///
+    /// # Errors
+    /// The log has no genesis.
+    pub fn to_sign(&self, state: &State, now: Timestamp) -> Result<ToSign, String> {
+        let quorum = state.policy.as_ref().and_then(|policy| policy.quorum);
+        let quorum = quorum.map_or(0, |quorum| self.needs.of(&quorum));
+        Ok(ToSign { namespace: self.namespace, text: self.text(&state.origin()?, now), quorum })
+    }
+
     /// The text of this act for the log of this origin, made at `now`.
     #[must_use]
     pub fn text(&self, origin: &str, now: Timestamp) -> String {
@@ -91,7 +145,7 @@ mod tests {
 
     fn act(content: Content) -> Act {
         let facts = vec![("entry", "7".to_owned()), ("reason", "a\nexpires: never".to_owned())];
-        Act { namespace: "chancery-test", title: "try this".to_owned(), facts, content }
+        Act { namespace: "chancery-test", title: "try this".to_owned(), facts, needs: Needs::One, content }
     }
 
     #[test]

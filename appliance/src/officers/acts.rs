@@ -4,9 +4,9 @@ use appliance_wire::{Body, Entry, KeyEnd, ProblemCode, Scope, canonical, tree::l
 use hsm_types::KeyLabel;
 use jiff::Timestamp;
 
-use super::{Act, Content, agreement::CLOCK};
+use super::{Act, Content, act::Needs, agreement::CLOCK};
 use crate::{
-    policy::{Policy, loosenings},
+    policy::{Loosening, Policy},
     refusal::Refusal,
     state::{Binding, BindingKey, Bindings, Outcome, State},
 };
@@ -21,7 +21,7 @@ impl Act {
             ("reason", reason.to_owned()),
         ];
         let title = "recover the audit log from a copy".to_owned();
-        Self { namespace: "chancery-recover", title, facts, content: Content::Days(1) }
+        Self { namespace: "chancery-recover", title, facts, needs: Needs::Unfreeze, content: Content::Days(DAYS) }
     }
 
     /// Lets another token hold the log that ends so.
@@ -35,30 +35,45 @@ impl Act {
             ("reason", reason.to_owned()),
         ];
         let title = format!("let token {name} hold the log");
-        Self { namespace: "chancery-token", title, facts, content: Content::Days(1) }
+        Self { namespace: "chancery-token", title, facts, needs: Needs::Unfreeze, content: Content::Days(DAYS) }
+    }
+
+    /// A policy follows the one in force, and loosens so much.
+    #[must_use]
+    pub fn install(state: &State, in_force: &Policy, candidate: &Policy, loosens: &[Loosening]) -> Self {
+        let (title, needs) = (format!("install policy version {}", candidate.version), Needs::Policy);
+        let needs = if loosens.is_empty() { needs } else { Needs::Loosen };
+        let (facts, content) = (install_facts(state, in_force, candidate, loosens), Content::Days(DAYS_FOR_A_POLICY));
+        Self { namespace: "chancery-policy", title, facts, needs, content }
+    }
+
+    /// The same by custodians, whose one signature it takes.
+    #[must_use]
+    pub fn renew(state: &State, in_force: &Policy, candidate: &Policy, loosens: &[Loosening]) -> Self {
+        let title = format!("renew the officers by policy version {}", candidate.version);
+        let (facts, content) = (install_facts(state, in_force, candidate, loosens), Content::Days(DAYS_FOR_A_POLICY));
+        Self { namespace: RENEWAL, title, facts, needs: Needs::One, content }
     }
 }
 
-/// A policy, as it would follow the one in force.
-pub(super) fn install(state: &State, document: &str, namespace: &'static str, title: &str) -> Result<Act, Refusal> {
-    let candidate =
-        Policy::parse(document).map_err(|mistakes| Refusal::new(ProblemCode::Malformed, mistakes.to_string()))?;
-    let in_force = state.policy.as_deref().ok_or_else(|| nothing("no policy is in force to follow".to_owned()))?;
-    let loosens = loosenings(in_force, &candidate);
+fn install_facts(
+    state: &State,
+    in_force: &Policy,
+    candidate: &Policy,
+    loosens: &[Loosening],
+) -> Vec<(&'static str, String)> {
     let mut facts = vec![
         ("after", format!("version {}, sha256 {}", in_force.version, in_force.sha256)),
         ("sha256", candidate.sha256.clone()),
         ("policies so far", state.policy_entries.to_string()),
     ];
-    let first = loosens.iter().take(MOST_LISTED).map(|loosening| ("loosens", loosening.to_string()));
-    facts.extend(first);
+    facts.extend(loosens.iter().take(MOST_LISTED).map(|loosening| ("loosens", loosening.to_string())));
     if loosens.is_empty() {
         facts.push(("loosens", "nothing".to_owned()));
     } else if loosens.len() > MOST_LISTED {
         facts.push(("loosens", format!("and {} more, see `chancery policy diff`", loosens.len() - MOST_LISTED)));
     }
-    let title = format!("{title} version {}", candidate.version);
-    Ok(Act { namespace, title, facts, content: Content::Days(DAYS_FOR_A_POLICY) })
+    facts
 }
 
 pub(super) fn veto<B: Bindings>(state: &State, log: &B, version: u64) -> Result<Act, Refusal>
@@ -70,7 +85,9 @@ where
     let (_, leaf) = entry(log, waiting.entry)?;
     let facts = vec![("entry", waiting.entry.to_string()), ("leaf", leaf), ("sha256", waiting.policy.sha256.clone())];
     let title = format!("veto policy version {version}");
-    Ok(Act { namespace: "chancery-veto", title, facts, content: Content::Days(DAYS) })
+    // What custodians bring, because the officers are too few, is not for one who is left to prevent.
+    let needs = if waiting.by_custodians { Needs::Policy } else { Needs::One };
+    Ok(Act { namespace: "chancery-veto", title, facts, needs, content: Content::Days(DAYS) })
 }
 
 /// Bound to the entry that waits: its leaf hash has a salt, so nothing else has it.
@@ -109,7 +126,7 @@ where
     facts.extend(body.request.fee.iter().map(|fee| ("fee", format!("{} {}", fee.amount, fee.asset))));
     facts.extend(body.wanted.iter().map(|wanted| ("because", wanted.because.clone())));
     let title = format!("{verb} request {} of watcher {}", waiting.request_id, waiting.watcher);
-    Ok(Act { namespace, title, facts, content: Content::Until(waiting.expires_at) })
+    Ok(Act { namespace, title, facts, needs: Needs::One, content: Content::Until(waiting.expires_at) })
 }
 
 pub(super) fn unfreeze<B: Bindings>(state: &State, log: &B, what: &Scope, reason: &str) -> Result<Act, Refusal>
@@ -120,7 +137,8 @@ where
     let since = since.ok_or_else(|| nothing(format!("{what} is not frozen; `chancery status` lists what is")))?;
     let (_, leaf) = entry(log, *since)?;
     let facts = vec![("frozen by entry", since.to_string()), ("leaf", leaf), ("reason", reason.to_owned())];
-    Ok(Act { namespace: "chancery-unfreeze", title: format!("unfreeze {what}"), facts, content: Content::Days(DAYS) })
+    let (title, needs) = (format!("unfreeze {what}"), Needs::Unfreeze);
+    Ok(Act { namespace: "chancery-unfreeze", title, facts, needs, content: Content::Days(DAYS) })
 }
 
 pub(super) fn clock(state: &State, time: Timestamp, credit_ms: u64) -> Act {
@@ -129,7 +147,9 @@ pub(super) fn clock(state: &State, time: Timestamp, credit_ms: u64) -> Act {
         facts.push(("credit", format!("{} s in which the machine was off count as passed", credit_ms / 1_000)));
     }
     let title = "accept the wall clock".to_owned();
-    Act { namespace: CLOCK, title, facts, content: Content::Days(DAYS) }
+    // A credit empties windows, as a looser limit would.
+    let needs = if credit_ms > 0 { Needs::UnfreezeAndLoosen } else { Needs::Unfreeze };
+    Act { namespace: CLOCK, title, facts, needs, content: Content::Days(DAYS) }
 }
 
 pub(super) fn release<B: Bindings>(log: &B, watcher: &str, request_id: &str) -> Result<Act, Refusal>
@@ -150,7 +170,7 @@ where
     let holds = holds.ok_or_else(|| nothing(format!("request {request_id} holds nothing")))?;
     let facts = vec![("entry", accepted.to_string()), ("leaf", leaf), ("frees", holds)];
     let title = format!("release what request {request_id} of watcher {watcher} holds");
-    Ok(Act { namespace: "chancery-release", title, facts, content: Content::Days(DAYS) })
+    Ok(Act { namespace: "chancery-release", title, facts, needs: Needs::Unfreeze, content: Content::Days(DAYS) })
 }
 
 /// Index of the acceptance of a request that lapsed.
@@ -170,13 +190,7 @@ where
     }
 }
 
-pub(super) fn on_key(
-    state: &State,
-    key: &KeyLabel,
-    end: Option<&KeyEnd>,
-    namespace: &'static str,
-    title: &str,
-) -> Result<Act, Refusal> {
+pub(super) fn on_key(state: &State, key: &KeyLabel, end: Option<&KeyEnd>, title: &str) -> Result<Act, Refusal> {
     let bound = state.keys.get(key).ok_or_else(|| nothing(format!("the log knows no key {key}")))?;
     if end.is_none() && state.key_ends.contains_key(key) {
         return Err(nothing(format!("key {key} is on its way to be destroyed, or is destroyed")));
@@ -189,7 +203,9 @@ pub(super) fn on_key(
     if let Some(KeyEnd::PendingDestroy(at)) = end {
         facts.push(("destroyed from service time", at.to_string()));
     }
-    Ok(Act { namespace, title: format!("{title} {key}"), facts, content: Content::Days(DAYS) })
+    // To keep it takes one.
+    let needs = if end.is_some() { Needs::One } else { Needs::Unfreeze };
+    Ok(Act { namespace: "chancery-key", title: format!("{title} {key}"), facts, needs, content: Content::Days(DAYS) })
 }
 
 /// An entry with its leaf hash.

@@ -6,8 +6,9 @@ use ssh_key::{Algorithm, PublicKey, SshSig};
 use super::Act;
 use crate::{
     clock::Moment,
-    policy::{Officer, OfficerKey, Policy},
+    policy::{Officer, OfficerKey, Policy, Quorum},
     refusal::Refusal,
+    state::State,
 };
 
 /// Officers who signed one act, each once.
@@ -28,11 +29,12 @@ impl Agreement {
         self.signatures.iter().map(|signature| signature.officer.as_str())
     }
 
-    /// Lets through what at least so many agreed to.
+    /// Lets through what as many agreed to as the act takes.
     ///
     /// # Errors
     /// `denied`.
-    pub fn at_least(self, quorum: u64, act: &Act) -> Result<Self, Refusal> {
+    pub fn at_least(self, quorum: &Quorum, act: &Act) -> Result<Self, Refusal> {
+        let quorum = act.needs.of(quorum);
         let agreed = self.signatures.len() as u64;
         if agreed >= quorum {
             return Ok(self);
@@ -43,6 +45,23 @@ impl Agreement {
         let detail = format!("it takes {quorum} {officers}, and {agreed}{who} signed: have the text signed by more");
         Err(denied(act, detail))
     }
+}
+
+/// What officers signed for `act`, enough of them; nothing where the policy in force has no officers.
+///
+/// # Errors
+/// `denied`, as [`agreement`] and [`Agreement::at_least`].
+pub fn agreed(
+    state: &State,
+    act: &Act,
+    signatures: &[String],
+    moment: Moment,
+) -> Result<Vec<OfficerSignature>, Refusal> {
+    let policy = state.policy.as_ref().ok_or_else(|| Refusal::log_unavailable("it has no policy"))?;
+    let Some(quorum) = &policy.quorum else { return Ok(Vec::new()) };
+    let origin = state.origin().map_err(Refusal::log_unavailable)?;
+    let agreement = agreement(policy, act, &act.texts_in_time(&origin, moment.time), signatures, moment)?;
+    Ok(agreement.at_least(quorum, act)?.into_signatures())
 }
 
 /// Reads who signed `act`: each signature must be good, made under a key of an officer of `policy`, for one of its texts,

@@ -4,8 +4,8 @@ use std::sync::OnceLock;
 
 use appliance_wire::OfficerSignature;
 
-use super::{Act, agreement};
-use crate::{clock::Moment, config::Profile, refusal::Refusal, state::State};
+use super::{Act, ToSign, agreed};
+use crate::{clock::Moment, config::Profile, state::State};
 
 /// How consent is given.
 #[derive(Debug)]
@@ -14,17 +14,6 @@ pub struct Consent {
     /// None where only the text is asked for.
     signatures: Option<Vec<String>>,
     to_sign: OnceLock<ToSign>,
-}
-
-/// What officers sign.
-#[derive(Clone, Debug, Eq, PartialEq, serde::Serialize)]
-pub struct ToSign {
-    /// The namespace: `ssh-keygen -Y sign -n NAMESPACE`.
-    pub namespace: &'static str,
-    /// The text, byte for byte.
-    pub text: String,
-    /// How many officers it takes.
-    pub quorum: u64,
 }
 
 impl Consent {
@@ -47,20 +36,17 @@ impl Consent {
     /// They are not enough, or only the text is wanted.
     pub fn to(&self, state: &State, act: &Act) -> Result<Vec<OfficerSignature>, String> {
         let policy = state.policy.as_deref().ok_or("the log has no policy")?;
-        let Some(quorum) = policy.quorum else {
+        if policy.quorum.is_none() {
             let free = self.profile == Profile::Development && self.signatures.is_some();
             return if free { Ok(Vec::new()) } else { Err("the policy of this log has no officers".to_owned()) };
-        };
-        let (origin, now) = (state.origin()?, jiff::Timestamp::now());
+        }
+        let now = jiff::Timestamp::now();
         let Some(signatures) = &self.signatures else {
-            let text = ToSign { namespace: act.namespace, text: act.text(&origin, now), quorum: quorum.unfreeze };
-            let _ = self.to_sign.set(text);
+            let _ = self.to_sign.set(act.to_sign(state, now)?);
             return Err("only the text was asked for".to_owned());
         };
         let moment = Moment { time: now, elapsed: state.elapsed, wall_trusted: true };
-        let agreed = agreement(policy, act, &act.texts_in_time(&origin, now), signatures, moment);
-        let agreed = agreed.and_then(|agreed| agreed.at_least(quorum.unfreeze, act));
-        agreed.map(super::Agreement::into_signatures).map_err(|refusal: Refusal| refusal.problem.detail)
+        agreed(state, act, signatures, moment).map_err(|refusal| refusal.problem.detail)
     }
 }
 

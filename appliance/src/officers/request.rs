@@ -1,16 +1,16 @@
 //! What can be asked of officers, and the act each comes to.
 
-use appliance_wire::{KeyEnd, Scope};
+use appliance_wire::{KeyEnd, ProblemCode, Scope};
 use hsm_types::KeyLabel;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Act,
-    acts::{RENEWAL, clock, install, nothing, on_key, on_pending, release, unfreeze, veto},
+    acts::{clock, nothing, on_key, on_pending, release, unfreeze, veto},
 };
 use crate::{
-    policy::Quorum,
+    policy::{Loosening, Policy, loosenings},
     refusal::Refusal,
     state::{Bindings, State},
 };
@@ -81,26 +81,6 @@ pub enum ActRequest {
 }
 
 impl ActRequest {
-    /// How many officers it takes.
-    #[must_use]
-    pub fn quorum(&self, quorum: &Quorum, loosens: bool) -> u64 {
-        match self {
-            Self::InstallPolicy { .. } if loosens => quorum.loosen,
-            Self::InstallPolicy { .. } => quorum.policy,
-            // It empties windows, as a looser limit would.
-            Self::Clock { credit_ms, .. } if *credit_ms > 0 => quorum.unfreeze.max(quorum.loosen),
-            Self::Unfreeze { .. } | Self::Clock { .. } | Self::Release { .. } | Self::DestroyKey { .. } => {
-                quorum.unfreeze
-            }
-            // What keeps things as they are takes one, but see [`State::veto_quorum`]. A renewal is signed by no officer at all.
-            Self::VetoPolicy { .. }
-            | Self::Approve { .. }
-            | Self::Reject { .. }
-            | Self::KeepKey { .. }
-            | Self::RenewOfficers { .. } => 1,
-        }
-    }
-
     /// The act it comes to, as the log stands.
     ///
     /// # Errors
@@ -110,8 +90,8 @@ impl ActRequest {
         B::Error: std::fmt::Display,
     {
         match self {
-            Self::InstallPolicy { document } => install(state, document, "chancery-policy", "install policy"),
-            Self::RenewOfficers { document } => install(state, document, RENEWAL, "renew the officers by policy"),
+            Self::InstallPolicy { document } => following(state, document, Act::install),
+            Self::RenewOfficers { document } => following(state, document, Act::renew),
             Self::VetoPolicy { version } => veto(state, log, *version),
             Self::Approve { pending } => on_pending(state, log, *pending, "chancery-approve", "approve"),
             Self::Reject { pending } => on_pending(state, log, *pending, "chancery-reject", "reject"),
@@ -119,7 +99,7 @@ impl ActRequest {
             Self::Clock { time, credit_ms } => Ok(clock(state, *time, *credit_ms)),
             Self::Release { watcher, request_id } => release(log, watcher, request_id),
             Self::DestroyKey { key, reason } => {
-                let mut act = on_key(state, key, None, "chancery-key", "destroy key")?;
+                let mut act = on_key(state, key, None, "destroy key")?;
                 act.facts.push(("reason", reason.clone()));
                 Ok(act)
             }
@@ -128,8 +108,20 @@ impl ActRequest {
                 if !ends {
                     return Err(nothing(format!("key {key} is not waiting to be destroyed")));
                 }
-                on_key(state, key, state.key_ends.get(key), "chancery-key", "keep key")
+                on_key(state, key, state.key_ends.get(key), "keep key")
             }
         }
     }
+}
+
+/// The act of a policy, as it would follow the one in force.
+fn following(
+    state: &State,
+    document: &str,
+    act: fn(&State, &Policy, &Policy, &[Loosening]) -> Act,
+) -> Result<Act, Refusal> {
+    let candidate =
+        Policy::parse(document).map_err(|mistakes| Refusal::new(ProblemCode::Malformed, mistakes.to_string()))?;
+    let in_force = state.policy.as_deref().ok_or_else(|| nothing("no policy is in force to follow".to_owned()))?;
+    Ok(act(state, in_force, &candidate, &loosenings(in_force, &candidate)))
 }

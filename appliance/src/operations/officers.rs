@@ -8,23 +8,12 @@ use serde::Serialize;
 
 use super::Operations;
 use crate::{
-    audit::{Acted, Admission},
+    audit::Acted,
     config::Profile,
-    officers::ActRequest,
+    officers::{ActRequest, ToSign},
     refusal::Refusal,
     state::{State, Waiting, WaitingPolicy},
 };
-
-/// What officers sign.
-#[derive(Clone, Debug, Serialize)]
-pub struct ActText {
-    /// The namespace: `ssh-keygen -Y sign -n NAMESPACE`.
-    pub namespace: &'static str,
-    /// The text, byte for byte.
-    pub text: String,
-    /// How many officers it takes; none where the policy has no officers.
-    pub quorum: u64,
-}
 
 /// All that waits for officers.
 #[derive(Clone, Debug, Serialize)]
@@ -78,16 +67,11 @@ impl Operations {
     ///
     /// # Errors
     /// `malformed` where there is nothing it could be done to.
-    pub async fn act_text(&self, request: ActRequest) -> Result<ActText, Refusal> {
+    pub async fn act_text(&self, request: ActRequest) -> Result<ToSign, Refusal> {
         check_reason(&request)?;
         let log = Arc::clone(self.audit.log());
         let made = self.audit.query(move |state, moment| {
-            let act = request.act(state, &*log)?;
-            let origin = state.origin().map_err(Refusal::log_unavailable)?;
-            let quorum = state.policy.as_ref().and_then(|policy| policy.quorum);
-            let loosens = act.facts.iter().any(|(name, value)| *name == "loosens" && value != "nothing");
-            let quorum = quorum.map_or(0, |quorum| request.quorum(&quorum, loosens));
-            Ok(ActText { namespace: act.namespace, text: act.text(&origin, moment.time), quorum })
+            request.act(state, &*log)?.to_sign(state, moment.time).map_err(Refusal::log_unavailable)
         });
         made.await?
     }
@@ -184,16 +168,7 @@ impl Operations {
             Ok(settled) => settled,
             Err(refusal) => return Some(refusal.problem.detail),
         };
-        for accepted in settled.accepted {
-            let operations = Arc::clone(self);
-            self.requests.spawn(async move {
-                if let Ok(Admission::Granted(intent)) = operations.audit.resume(accepted).await
-                    && let Err(refusal) = operations.attempt(intent).await
-                {
-                    tracing::warn!(accepted, detail = refusal.problem.detail, "an approved request waits");
-                }
-            });
-        }
+        settled.accepted.into_iter().for_each(|accepted| self.take_up(accepted));
         if !settled.policy_is_due {
             return None;
         }

@@ -78,19 +78,24 @@ impl Operations {
             if self.tokens.ready(&unfinished.key).is_err() {
                 continue; // nothing is recorded of an attempt that cannot begin
             }
-            let operations = Arc::clone(self);
-            self.requests.spawn(async move {
-                match operations.audit.resume(accepted).await {
-                    Ok(Admission::Granted(intent)) => {
-                        if let Err(refusal) = operations.attempt(intent).await {
-                            tracing::warn!(accepted, detail = refusal.problem.detail, "an accepted request waits");
-                        }
-                    }
-                    Ok(_) => {}
-                    Err(refusal) => tracing::warn!(accepted, detail = refusal.problem.detail, "not taken up again"),
-                }
-            });
+            self.take_up(accepted);
         }
+    }
+
+    /// Takes up, in the background, an accepted request nobody is signing.
+    pub(super) fn take_up(self: &Arc<Self>, accepted: u64) {
+        let operations = Arc::clone(self);
+        self.requests.spawn(async move {
+            match operations.audit.resume(accepted).await {
+                Ok(Admission::Granted(intent)) => {
+                    if let Err(refusal) = operations.attempt(intent).await {
+                        tracing::warn!(accepted, detail = refusal.problem.detail, "an accepted request waits");
+                    }
+                }
+                Ok(_) => {}
+                Err(refusal) => tracing::warn!(accepted, detail = refusal.problem.detail, "not taken up again"),
+            }
+        });
     }
 }
 

@@ -5,17 +5,9 @@ use std::sync::Arc;
 use appliance_wire::{KeyEnd, KeyEntry, PolicyEntry, PolicyStanding};
 
 use super::{BadEntry, State, WaitingPolicy};
-use crate::policy::{Policy, Quorum};
+use crate::policy::Policy;
 
 impl State {
-    /// How many officers end the wait of a policy: one. But what custodians bring, because the officers are too few, is not
-    /// for one who is left to prevent.
-    #[must_use]
-    pub fn veto_quorum(&self, quorum: &Quorum) -> u64 {
-        let by_custodians = self.waiting_policy.as_ref().is_some_and(|waiting| waiting.by_custodians);
-        if by_custodians { quorum.policy } else { 1 }
-    }
-
     pub(super) fn take_policy(&mut self, index: u64, policy: &PolicyEntry) -> Result<(), BadEntry> {
         self.policy_entries += 1;
         if policy.standing == PolicyStanding::Vetoed {

@@ -69,11 +69,10 @@ impl Policy {
 
 /// What the appliance makes of it.
 fn text_of(invocation: &Invocation, file: &Path, config: &Path) -> Result<Value, Error> {
-    let directory = config.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-    let name = config.file_name().unwrap_or_default().to_string_lossy();
+    let (programs, name) = Programs::beside(invocation, config);
     let file = files::absolute(file)?;
-    let arguments = ["policy", "install", &*file.to_string_lossy(), "--text", "--json", "--config", &*name];
-    let text = Programs::new(invocation, directory).output(CHANCERY, &arguments)?;
+    let arguments = ["policy", "install", &*file.to_string_lossy(), "--text", "--json", "--config", &name];
+    let text = programs.output(CHANCERY, &arguments)?;
     serde_json::from_str(&text)
         .map_err(|error| Error::Program { program: CHANCERY.to_owned(), reason: format!("its text: {error}") })
 }

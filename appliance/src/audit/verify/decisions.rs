@@ -24,7 +24,7 @@ impl Auditor {
             officers: &officers,
         });
         let application = Application { watcher: &accepted.watcher, command: &command, facts: &facts, approval };
-        let moment = moment(entry)?;
+        let moment = Moment::of(entry)?;
         let decision = admission::decide(&self.state, &self.past, &application, moment);
         self.decisions += 1;
         match decision.map_err(|error| error.to_string())? {
@@ -46,7 +46,7 @@ impl Auditor {
         self.read_evidence_again(accepted, &command)?;
         let facts = Facts::of(accepted);
         let application = Application { watcher: &accepted.watcher, command: &command, facts: &facts, approval: None };
-        let decision = admission::decide(&self.state, &self.past, &application, moment(entry)?);
+        let decision = admission::decide(&self.state, &self.past, &application, Moment::of(entry)?);
         self.decisions += 1;
         match decision.map_err(|error| error.to_string())? {
             Decision::Pending(again, wants) if again.accepted == *accepted && wants.wanted == pending.wanted => Ok(()),
@@ -77,7 +77,7 @@ impl Auditor {
         if (&waiting.watcher, &waiting.request_id) != (&lapsed.watcher, &lapsed.request_id) {
             return Err(format!("it ends another request than entry {} made wait", lapsed.accepted));
         }
-        if lapsed.expired && moment(entry)?.time < waiting.expires_at {
+        if lapsed.expired && Moment::of(entry)?.time < waiting.expires_at {
             return Err("it says that time was over, and there was some".to_owned());
         }
         Ok(())
@@ -108,10 +108,4 @@ impl Auditor {
         self.evidence_read += 1;
         Ok(())
     }
-}
-
-/// Wall time was trusted where it decided anything.
-pub(super) fn moment(entry: &Entry) -> Result<Moment, String> {
-    let time = entry.time.parse().map_err(|_| "its time is no RFC 3339".to_owned())?;
-    Ok(Moment { time, elapsed: entry.elapsed, wall_trusted: true })
 }

@@ -1,19 +1,22 @@
 //! Acts of officers again: who signed, under the policy then in force, for the text the log then came to.
 
 use appliance_wire::{
-    Body, Entry, KeyEnd, OfficerSignature, PolicyEntry, PolicyStanding, Recovered, TokenEvent, tree::Hash,
+    Body, Entry, KeyEnd, LogToken, OfficerSignature, PolicyEntry, PolicyStanding, Recovered, TokenEvent,
 };
+use hsm_types::KeyLabel;
 
-use super::{Auditor, decisions::moment};
+use super::Auditor;
 use crate::{
-    officers::{Act, ActRequest, agreement, renewal},
-    policy::loosenings,
+    clock::Moment,
+    officers::{Act, ActRequest, Agreement, agreement, renewal},
+    policy::{Policy, loosenings},
     refusal::Refusal,
 };
 
 impl Auditor {
-    /// `before` is the root of all entries before this one.
-    pub(super) fn check_officers(&self, entry: &Entry, before: Hash) -> Result<(), String> {
+    /// Asked before the entry is added to the tree: some acts name what was there.
+    pub(super) fn check_officers(&self, entry: &Entry) -> Result<(), String> {
+        let root = || hex::encode(self.frontier.root());
         let (request, signatures) = match &entry.body {
             Body::Policy(policy) => return self.check_policy(entry, policy),
             Body::Approved(approved) => {
@@ -41,19 +44,19 @@ impl Auditor {
                         ActRequest::DestroyKey { key: key.name.clone(), reason: change.reason.clone() }
                     }
                     KeyEnd::Kept => ActRequest::KeepKey { key: key.name.clone() },
-                    KeyEnd::Destroyed => return self.check_destroyed(entry, key.name.as_str()),
+                    KeyEnd::Destroyed => return self.check_destroyed(entry, &key.name),
                 };
                 (request, &change.signatures[..])
             }
             Body::Token(token) => {
                 let TokenEvent::HoldsLog(home) = &token.event else { return Ok(()) };
-                let end = (entry.index, hex::encode(before));
-                let act = Act::replace_token(&token.token, &token.serial, &home.log_key, (end.0, &end.1), &home.reason);
-                return self.check_quorum(entry, &act, &home.signatures, |quorum| quorum.unfreeze);
+                let LogToken { log_key, reason, signatures, .. } = home;
+                let act = Act::replace_token(&token.token, &token.serial, log_key, (entry.index, &root()), reason);
+                return self.check_quorum(entry, &act, signatures);
             }
             Body::Recovered(Recovered::Log(log)) => {
-                let act = Act::recover(entry.index, &hex::encode(before), &log.reason);
-                return self.check_quorum(entry, &act, &log.signatures, |quorum| quorum.unfreeze);
+                let act = Act::recover(entry.index, &root(), &log.reason);
+                return self.check_quorum(entry, &act, &log.signatures);
             }
             Body::Genesis(_)
             | Body::Boot(_)
@@ -69,7 +72,7 @@ impl Auditor {
             | Body::Recovered(Recovered::Request(_)) => return Ok(()),
         };
         let act = request.act(&self.state, &self.past).map_err(|refusal| refusal.problem.detail)?;
-        self.check_quorum(entry, &act, signatures, |quorum| request.quorum(quorum, false))
+        self.check_quorum(entry, &act, signatures)
     }
 
     fn check_policy(&self, entry: &Entry, policy: &PolicyEntry) -> Result<(), String> {
@@ -78,7 +81,7 @@ impl Auditor {
         if policy.standing == PolicyStanding::Vetoed {
             let act = ActRequest::VetoPolicy { version: policy.version }.act(&self.state, &self.past);
             let act = act.map_err(|refusal| refusal.problem.detail)?;
-            return self.check_quorum(entry, &act, &policy.signatures, |quorum| self.state.veto_quorum(quorum));
+            return self.check_quorum(entry, &act, &policy.signatures);
         }
         if let Some(waiting) = &self.state.waiting_policy
             && policy.standing.is_in_force()
@@ -87,43 +90,39 @@ impl Auditor {
             let is_due = waiting.policy.sha256 == policy.sha256 && entry.elapsed >= waiting.until;
             return is_due.then_some(()).ok_or_else(|| "it came into force before it was due".to_owned());
         }
-        let candidate = crate::policy::Policy::parse(&policy.document).map_err(|mistakes| mistakes.to_string())?;
-        let loosens = !loosenings(in_force, &candidate).is_empty();
+        let candidate = Policy::parse(&policy.document).map_err(|mistakes| mistakes.to_string())?;
+        let loosens = loosenings(in_force, &candidate);
         // Not word for word: another version may say it otherwise.
-        if loosens && policy.loosens.is_empty() {
+        if !loosens.is_empty() && policy.loosens.is_empty() {
             return Err("it loosens, and does not say what".to_owned());
         }
-        let document = policy.document.clone();
         let by_custodians = policy.is_by_custodians();
         if let PolicyStanding::WaitsUntil(until) = policy.standing {
             if until < entry.elapsed.saturating_add(quorum.loosen_delay_ms) {
                 return Err("it waits for less than the delay".to_owned());
             }
-        } else if by_custodians || loosens {
+        } else if by_custodians || !loosens.is_empty() {
             return Err("it loosens, and came into force without a delay".to_owned());
         }
         if by_custodians {
-            return self.check_renewal(entry, document, &policy.signatures);
+            let act = Act::renew(&self.state, in_force, &candidate, &loosens);
+            return self.check_renewal(entry, &act, &policy.signatures);
         }
-        let request = ActRequest::InstallPolicy { document };
-        let act = request.act(&self.state, &self.past).map_err(|refusal| refusal.problem.detail)?;
-        self.check_quorum(entry, &act, &policy.signatures, |quorum| request.quorum(quorum, loosens))
+        let act = Act::install(&self.state, in_force, &candidate, &loosens);
+        self.check_quorum(entry, &act, &policy.signatures)
     }
 
-    fn check_renewal(&self, entry: &Entry, document: String, given: &[OfficerSignature]) -> Result<(), String> {
-        let act = ActRequest::RenewOfficers { document }.act(&self.state, &self.past);
-        let act = act.map_err(|refusal| refusal.problem.detail)?;
-        let texts = self.texts(entry, &act, given)?;
+    fn check_renewal(&self, entry: &Entry, act: &Act, given: &[OfficerSignature]) -> Result<(), String> {
+        let texts = self.texts(entry, act, given)?;
         let key = self.state.genesis.as_ref().and_then(|genesis| genesis.ceremony.as_ref());
         let key = key.and_then(|ceremony| ceremony.renewal_key.as_deref());
-        let again = renewal(key, &act, &texts, &armoured(given), moment(entry)?);
+        let again = renewal(key, act, &texts, &armoured(given), Moment::of(entry)?);
         same(again.map(|one| vec![one]), given)
     }
 
-    fn check_destroyed(&self, entry: &Entry, key: &str) -> Result<(), String> {
-        let end = self.state.key_ends.iter().find(|(name, _)| name.as_str() == key);
-        match end {
-            Some((_, KeyEnd::PendingDestroy(from))) if entry.elapsed >= *from => Ok(()),
+    fn check_destroyed(&self, entry: &Entry, key: &KeyLabel) -> Result<(), String> {
+        match self.state.key_ends.get(key) {
+            Some(KeyEnd::PendingDestroy(from)) if entry.elapsed >= *from => Ok(()),
             _ => Err(format!("key {key} was destroyed before its time")),
         }
     }
@@ -131,22 +130,16 @@ impl Auditor {
     /// Texts in the entry that the act had then, under the origin of the log then: of the key before, where it gets another.
     fn texts(&self, entry: &Entry, act: &Act, given: &[OfficerSignature]) -> Result<Vec<String>, String> {
         let given = given.iter().map(|one| one.text.clone());
-        Ok(act.among(&self.state.origin()?, moment(entry)?.time, given))
+        Ok(act.among(&self.state.origin()?, Moment::of(entry)?.time, given))
     }
 
-    fn check_quorum(
-        &self,
-        entry: &Entry,
-        act: &Act,
-        given: &[OfficerSignature],
-        needed: impl FnOnce(&crate::policy::Quorum) -> u64,
-    ) -> Result<(), String> {
+    fn check_quorum(&self, entry: &Entry, act: &Act, given: &[OfficerSignature]) -> Result<(), String> {
         let Some(policy) = self.state.policy.as_deref() else { return Ok(()) };
         let Some(quorum) = &policy.quorum else { return Ok(()) };
         let texts = self.texts(entry, act, given)?;
-        let again = agreement(policy, act, &texts, &armoured(given), moment(entry)?);
-        let again = again.and_then(|again| again.at_least(needed(quorum), act));
-        same(again.map(crate::officers::Agreement::into_signatures), given)
+        let again = agreement(policy, act, &texts, &armoured(given), Moment::of(entry)?);
+        let again = again.and_then(|again| again.at_least(quorum, act));
+        same(again.map(Agreement::into_signatures), given)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
         job::Reply,
     },
     clock::Moment,
-    officers::{ActRequest, agreement, renewal},
+    officers::{Act, ActRequest, agreed, renewal},
     policy::{Policy, PolicyKey, loosenings},
     refusal::Refusal,
     state::{State, address_of},
@@ -65,19 +65,23 @@ impl Writer {
         };
         let parsed = Policy::parse(document).map_err(|mistakes| malformed(mistakes.to_string()))?;
         let in_force = self.state.policy.as_deref().ok_or_else(|| malformed("no policy is in force".to_owned()))?;
-        let loosens: Vec<String> =
-            loosenings(in_force, &parsed).iter().map(|loosening| loosening.what.clone()).collect();
+        let loosens = loosenings(in_force, &parsed);
         let mut entry = PolicyEntry {
             version: parsed.version,
             sha256: parsed.sha256.clone(),
             document: document.clone(),
             standing: PolicyStanding::InForce,
-            loosens,
+            loosens: loosens.iter().map(|loosening| loosening.what.clone()).collect(),
             signatures: Vec::new(),
         };
         let Some(quorum) = &in_force.quorum else { return Ok((parsed, entry)) };
-        entry.signatures = self.signed_by(&request, &signatures, !entry.loosens.is_empty(), moment)?;
-        if !entry.loosens.is_empty() || matches!(request, ActRequest::RenewOfficers { .. }) {
+        let is_renewal = matches!(request, ActRequest::RenewOfficers { .. });
+        entry.signatures = if is_renewal {
+            self.renewed(&Act::renew(&self.state, in_force, &parsed, &loosens), &signatures, moment)?
+        } else {
+            agreed(&self.state, &Act::install(&self.state, in_force, &parsed, &loosens), &signatures, moment)?
+        };
+        if is_renewal || !loosens.is_empty() {
             if let Some(waiting) = &self.state.waiting_policy {
                 let version = waiting.policy.version;
                 return Err(malformed(format!(
@@ -104,25 +108,12 @@ impl Writer {
         Ok((policy, entry))
     }
 
-    fn signed_by(
-        &self,
-        request: &ActRequest,
-        signatures: &[String],
-        loosens: bool,
-        moment: Moment,
-    ) -> Result<Vec<OfficerSignature>, Refusal> {
-        let policy = self.state.policy.as_deref().ok_or_else(|| malformed("no policy is in force".to_owned()))?;
-        let Some(quorum) = &policy.quorum else { return Ok(Vec::new()) };
-        let act = request.act(&self.state, &*self.log)?;
+    /// By the key of the custodians' shares, which the genesis names.
+    fn renewed(&self, act: &Act, signatures: &[String], moment: Moment) -> Result<Vec<OfficerSignature>, Refusal> {
+        let ceremony = self.state.genesis.as_ref().and_then(|genesis| genesis.ceremony.as_ref());
+        let key = ceremony.and_then(|ceremony| ceremony.renewal_key.as_deref());
         let origin = self.state.origin().map_err(Refusal::log_unavailable)?;
-        let texts = act.texts_in_time(&origin, moment.time);
-        if matches!(request, ActRequest::RenewOfficers { .. }) {
-            let ceremony = self.state.genesis.as_ref().and_then(|genesis| genesis.ceremony.as_ref());
-            let key = ceremony.and_then(|ceremony| ceremony.renewal_key.as_deref());
-            return Ok(vec![renewal(key, &act, &texts, signatures, moment)?]);
-        }
-        let agreement = agreement(policy, &act, &texts, signatures, moment)?;
-        Ok(agreement.at_least(request.quorum(quorum, loosens), &act)?.into_signatures())
+        Ok(vec![renewal(key, act, &act.texts_in_time(&origin, moment.time), signatures, moment)?])
     }
 
     /// Makes entries durable as a batch of their own.

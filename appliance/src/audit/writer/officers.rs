@@ -11,8 +11,7 @@ use super::{Draft, Writer, settle};
 use crate::{
     admission::Decision,
     audit::{decided::Acted, job::Reply},
-    clock::Moment,
-    officers::{Act, ActRequest, agreement},
+    officers::{ActRequest, agreed},
     refusal::Refusal,
     state::{Given, State},
 };
@@ -27,7 +26,7 @@ impl Writer {
     fn try_act(&mut self, draft: &mut Draft, request: &ActRequest, signatures: &[String]) -> Result<Acted, Refusal> {
         self.unanchored.has_begun()?;
         let act = request.act(&self.state, &draft.over(&self.log))?;
-        let agreed = self.agreed(request, &act, signatures, draft.moment)?;
+        let agreed = agreed(&self.state, &act, signatures, draft.moment)?;
         let officers: Vec<String> = agreed.iter().map(|signature| signature.officer.clone()).collect();
         let bodies = self.bodies(draft, request, agreed)?;
         let mut entry = 0;
@@ -37,23 +36,6 @@ impl Writer {
         // What officers decided is not lost with a rollback.
         self.unanchored.must_reach(self.state.size);
         Ok(Acted { entry, done: act.title, officers })
-    }
-
-    /// Who signed, where there are officers at all and they are enough.
-    fn agreed(
-        &self,
-        request: &ActRequest,
-        act: &Act,
-        signatures: &[String],
-        moment: Moment,
-    ) -> Result<Vec<OfficerSignature>, Refusal> {
-        let policy = self.state.policy.as_ref().ok_or_else(|| Refusal::log_unavailable("it has no policy"))?;
-        let Some(quorum) = &policy.quorum else { return Ok(Vec::new()) };
-        let origin = self.state.origin().map_err(Refusal::log_unavailable)?;
-        let agreement = agreement(policy, act, &act.texts_in_time(&origin, moment.time), signatures, moment)?;
-        let is_veto = matches!(request, ActRequest::VetoPolicy { .. });
-        let needed = if is_veto { self.state.veto_quorum(quorum) } else { request.quorum(quorum, false) };
-        Ok(agreement.at_least(needed, act)?.into_signatures())
     }
 
     /// What the act adds to the log.

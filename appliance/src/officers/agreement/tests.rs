@@ -9,7 +9,7 @@ use ssh_key::{
 };
 
 use super::*;
-use crate::officers::Content;
+use crate::officers::{Content, Needs};
 
 const APPLICATION: &str = "ssh:";
 const NAMESPACE: &str = "chancery-test";
@@ -33,10 +33,10 @@ fn policy() -> Policy {
 
 fn act() -> Act {
     let facts = vec![("entry", "7".to_owned())];
-    Act { namespace: NAMESPACE, title: "try this".to_owned(), facts, content: Content::Days(1) }
+    Act { namespace: NAMESPACE, title: "try this".to_owned(), facts, needs: Needs::One, content: Content::Days(1) }
 }
 
-fn agreed(origin: &str, act: &Act, signatures: &[String], moment: Moment) -> Result<Agreement, Refusal> {
+fn signed(origin: &str, act: &Act, signatures: &[String], moment: Moment) -> Result<Agreement, Refusal> {
     agreement(&policy(), act, &act.texts_in_time(origin, moment.time), signatures, moment)
 }
 
@@ -62,11 +62,11 @@ fn touched(flags: u8, text: &str) -> String {
 #[test]
 fn a_security_key_that_was_touched_counts_and_one_that_was_not_does_not() {
     let text = act().text("o", moment().time);
-    let alice = agreed("o", &act(), &[touched(1, &text)], moment()).unwrap();
+    let alice = signed("o", &act(), &[touched(1, &text)], moment()).unwrap();
     assert_eq!(alice.officers().collect::<Vec<_>>(), ["alice"]);
     // The user verified (0x04) but not present, attested data (0x40), nothing at all.
     for flags in [0, 4, 0x40] {
-        let refusal = agreed("o", &act(), &[touched(flags, &text)], moment()).unwrap_err();
+        let refusal = signed("o", &act(), &[touched(flags, &text)], moment()).unwrap_err();
         assert!(refusal.problem.detail.contains("nobody touched"), "{flags}: {}", refusal.problem.detail);
     }
     // A flag set after the signature was made does not verify.
@@ -75,7 +75,7 @@ fn a_security_key_that_was_touched_counts_and_one_that_was_not_does_not() {
     forged[64] = 1;
     let forged = Signature::new(Algorithm::SkEd25519, forged).unwrap();
     let forged = SshSig::new(public(), NAMESPACE, HashAlg::Sha512, forged).unwrap().to_pem(LineEnding::LF).unwrap();
-    let refusal = agreed("o", &act(), &[forged], moment()).unwrap_err();
+    let refusal = signed("o", &act(), &[forged], moment()).unwrap_err();
     assert!(refusal.problem.detail.contains("not for this text"), "{}", refusal.problem.detail);
 }
 
@@ -86,20 +86,20 @@ fn a_text_serves_one_origin_one_act_and_its_time() {
     let other = Act { facts: vec![("entry", "8".to_owned())], ..act() };
     let late = Moment { time: "2026-11-23T00:00:00Z".parse().unwrap(), ..moment() };
     for (origin, act, moment) in [("p", act(), moment()), ("o", other, moment()), ("o", act(), late)] {
-        assert!(agreed(origin, &act, &pem, moment).is_err());
+        assert!(signed(origin, &act, &pem, moment).is_err());
     }
     let elsewhere = Act { namespace: "chancery-other", ..act() };
-    assert!(agreed("o", &elsewhere, &pem, moment()).is_err());
+    assert!(signed("o", &elsewhere, &pem, moment()).is_err());
 }
 
 #[test]
 fn while_the_clock_is_not_trusted_only_the_clock_is_acted_on() {
     let untrusted = Moment { wall_trusted: false, ..moment() };
     let text = act().text("o", moment().time);
-    let refusal = agreed("o", &act(), &[touched(1, &text)], untrusted).unwrap_err();
+    let refusal = signed("o", &act(), &[touched(1, &text)], untrusted).unwrap_err();
     assert!(refusal.problem.detail.contains("chancery clock"), "{}", refusal.problem.detail);
     let clock = Act { namespace: CLOCK, ..act() };
-    assert!(agreed("o", &clock, &[], untrusted).is_ok());
+    assert!(signed("o", &clock, &[], untrusted).is_ok());
 }
 
 #[test]

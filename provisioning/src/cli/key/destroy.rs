@@ -34,9 +34,7 @@ pub(super) fn destroy(
 
 /// The public key of a key whose time has come, by the running appliance.
 fn due_key(invocation: &Invocation, config: &Path, name: &KeyLabel) -> Result<String, Error> {
-    let directory = config.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
-    let file = config.file_name().unwrap_or_default().to_string_lossy();
-    let programs = Programs::new(invocation, directory);
+    let (programs, file) = Programs::beside(invocation, config);
     let listed = programs.output(CHANCERY, &["key", "list", "--json", "--config", &file])?;
     let listed: Value = serde_json::from_str(&listed)
         .map_err(|error| Error::Program { program: CHANCERY.to_owned(), reason: format!("its list: {error}") })?;
