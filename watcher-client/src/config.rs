@@ -8,9 +8,13 @@ use std::{
 use appliance_wire::LogKey;
 use reqwest::Url;
 
+mod chain;
 mod file;
+mod run;
 mod witness;
 
+pub use chain::{ChainAsset, ChainConfig, Network, Strategy};
+pub use run::{ApiTls, RunConfig, WebhookConfig};
 pub use witness::{OtherWitness, WitnessConfig};
 
 /// A checked `watcher.toml`. Paths are absolute or as seen from the current directory.
@@ -30,6 +34,10 @@ pub struct Config {
     pub log_keys: Vec<LogKey>,
     /// What it is as a witness of the log, where it is one.
     pub witness: Option<WitnessConfig>,
+    /// The chains it serves as a daemon.
+    pub chains: Vec<ChainConfig>,
+    /// What it is as a daemon, where it is one.
+    pub run: Option<RunConfig>,
 }
 
 /// A `watcher.toml`, or a file it names, that cannot be used: every problem at once.
@@ -105,8 +113,10 @@ impl Config {
             );
         }
         let witness = parsed.witness.map(|section| witness::check(section, folder, &ca, &mut problems));
+        let chains = chain::check_all(parsed.chain, folder, &mut problems);
+        let run = parsed.run.and_then(|section| run::check(section, folder, &mut problems));
         let state_directory = folder.join(parsed.state_directory);
-        let config = Self { url, ca, certificate, private_key, state_directory, log_keys, witness };
+        let config = Self { url, ca, certificate, private_key, state_directory, log_keys, witness, chains, run };
         if problems.is_empty() { Ok(config) } else { Err(problems) }
     }
 }

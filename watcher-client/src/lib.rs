@@ -23,12 +23,14 @@
 
 mod address_form;
 mod answer_check;
+pub mod chains;
 pub mod cli;
 mod client;
 mod config;
 mod descriptor;
 mod error;
 mod fork_files;
+pub mod journal;
 mod known_keys;
 mod last_checkpoint;
 mod receipt_check;
@@ -42,7 +44,10 @@ mod unsigned;
 mod witness;
 
 pub use client::{Client, Options};
-pub use config::{Config, ConfigError, OtherWitness, WitnessConfig};
+pub use config::{
+    ApiTls, ChainAsset, ChainConfig, Config, ConfigError, Network, OtherWitness, RunConfig, Strategy, WebhookConfig,
+    WitnessConfig,
+};
 pub use error::Error;
 pub use fork_files::ForkFile;
 pub use last_checkpoint::Standing;

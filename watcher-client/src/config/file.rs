@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::{chain::ChainSection, run::RunSection};
+
 /// As written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -15,6 +17,9 @@ pub(super) struct ConfigFile {
     pub(super) state_directory: PathBuf,
     pub(super) log_keys: Vec<String>,
     pub(super) witness: Option<WitnessSection>,
+    #[serde(default)]
+    pub(super) chain: Vec<ChainSection>,
+    pub(super) run: Option<RunSection>,
 }
 
 /// `[witness]`.

@@ -80,6 +80,8 @@ impl TestServer {
             state_directory: folder.join("state"),
             log_keys: vec![TestLog::new().key],
             witness: None,
+            chains: Vec::new(),
+            run: None,
         }
     }
 

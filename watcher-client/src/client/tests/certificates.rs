@@ -57,6 +57,8 @@ fn unusable_pem_files_are_config_errors() {
         state_directory: folder.path().join("state"),
         log_keys: vec![TestLog::new().key],
         witness: None,
+        chains: Vec::new(),
+        run: None,
     };
     for (file, text) in [("ca.crt", "no PEM"), ("watcher.crt", ""), ("watcher.key", "no PEM")] {
         TestPki::new().write(folder.path());

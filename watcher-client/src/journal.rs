@@ -1,0 +1,151 @@
+//! What the watcher has decided and seen, durable before anything is done about it.
+//!
+//! One file (`redb`), one process. Every method that writes is one transaction, on stable storage when it returns: a
+//! process killed anywhere goes on from the last one. They take milliseconds: from async code call them by
+//! [`Journal::off`]. What a transaction changed is an event in it, so nobody is told what a crash took back.
+
+use std::{path::Path, sync::Arc};
+
+use redb::{Database, ReadableDatabase, ReadableTable, WriteTransaction};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::watch;
+
+mod addresses;
+mod chain_books;
+mod deposit;
+mod deposits;
+mod error;
+mod event;
+mod steps;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod withdrawal;
+mod withdrawals;
+
+pub use self::{
+    addresses::{Assigned, PoolStanding},
+    chain_books::{Alarm, ChainBooks},
+    deposit::{Deposit, DepositState},
+    deposits::{Counts, Observation},
+    error::JournalError,
+    event::{Event, EventKind, Subject},
+    steps::{Drafted, Next, Recorded, Undrafted},
+    withdrawal::{
+        Mined, Moment, Purpose, Transaction, TransactionState, Waiting, Wish, Withdrawal, WithdrawalId, WithdrawalState,
+    },
+    withdrawals::{Creation, Filter, Imported},
+};
+
+/// Written into new files, and compared when a file is opened.
+const FORMAT: &[u8] = b"chancery watcher journal 1";
+
+/// The journal. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    books: Arc<Books>,
+}
+
+#[derive(Debug)]
+struct Books {
+    database: Database,
+    /// Number of the last event.
+    last_event: watch::Sender<u64>,
+}
+
+impl Journal {
+    /// Opens the file, and makes it where it is missing.
+    ///
+    /// # Errors
+    /// [`JournalError::Held`] where another process has it; see [`JournalError`].
+    pub fn open(file: &Path) -> Result<Self, JournalError> {
+        let database = Database::create(file).map_err(|error| JournalError::opening(file, error))?;
+        let (last_event, _) = watch::channel(0);
+        let journal = Self { books: Arc::new(Books { database, last_event }) };
+        journal.check_format(file)?;
+        let last = journal.last_recorded_event()?;
+        journal.books.last_event.send_replace(last);
+        Ok(journal)
+    }
+
+    /// Runs a piece of work with the journal where it holds nobody up.
+    ///
+    /// # Errors
+    /// Those of the work; [`JournalError::Stopped`] when the runtime ends.
+    pub async fn off<T, F>(&self, work: F) -> Result<T, JournalError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Self) -> Result<T, JournalError> + Send + 'static,
+    {
+        let journal = self.clone();
+        tokio::task::spawn_blocking(move || work(&journal)).await.map_err(|_| JournalError::Stopped)?
+    }
+
+    /// Tells of each new event: the number of the last one.
+    #[must_use]
+    pub fn follow(&self) -> watch::Receiver<u64> {
+        self.books.last_event.subscribe()
+    }
+
+    fn check_format(&self, file: &Path) -> Result<(), JournalError> {
+        self.write(|pages| {
+            let found = pages.read_bytes(tables::META, "format")?;
+            match found.as_deref() {
+                Some(FORMAT) => Ok(()),
+                Some(_) => Err(JournalError::OtherFormat { file: file.to_owned() }),
+                None => pages.make_tables(),
+            }
+        })
+    }
+
+    /// One transaction. What it leaves is durable when this returns, or it left nothing.
+    fn write<T>(&self, work: impl FnOnce(&mut Pages) -> Result<T, JournalError>) -> Result<T, JournalError> {
+        let mut pages = Pages { transaction: self.books.database.begin_write()?, last_event: None };
+        let done = work(&mut pages)?;
+        let last_event = pages.last_event;
+        pages.transaction.commit()?;
+        if let Some(last_event) = last_event {
+            self.books.last_event.send_replace(last_event);
+        }
+        Ok(done)
+    }
+
+    fn read(&self) -> Result<redb::ReadTransaction, JournalError> {
+        Ok(self.books.database.begin_read()?)
+    }
+}
+
+/// An open transaction.
+struct Pages {
+    transaction: WriteTransaction,
+    last_event: Option<u64>,
+}
+
+impl Pages {
+    fn make_tables(&self) -> Result<(), JournalError> {
+        tables::make_all(&self.transaction)?;
+        let mut meta = self.transaction.open_table(tables::META)?;
+        meta.insert("format", FORMAT)?;
+        Ok(())
+    }
+
+    fn read_bytes(&self, table: tables::Named, name: &str) -> Result<Option<Vec<u8>>, JournalError> {
+        let table = self.transaction.open_table(table)?;
+        let found = table.get(name)?;
+        Ok(found.map(|bytes| bytes.value().to_vec()))
+    }
+}
+
+fn decode<T: DeserializeOwned>(what: &str, bytes: &[u8]) -> Result<T, JournalError> {
+    serde_json::from_slice(bytes).map_err(|error| JournalError::Damaged { what: format!("{what}: {error}") })
+}
+
+fn encode(what: &str, value: &impl Serialize) -> Result<Vec<u8>, JournalError> {
+    serde_json::to_vec(value).map_err(|error| JournalError::Damaged { what: format!("{what}: {error}") })
+}
+
+/// Now, as the journal writes it: RFC 3339 in UTC, to the millisecond.
+fn now() -> String {
+    let now = jiff::Timestamp::now();
+    now.round(jiff::Unit::Millisecond).unwrap_or(now).to_string()
+}

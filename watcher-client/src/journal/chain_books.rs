@@ -1,0 +1,123 @@
+//! Where the watcher stands on each chain.
+
+use serde::{Deserialize, Serialize};
+
+use super::{EventKind, Journal, JournalError, Pages, Subject, decode, encode, now, tables};
+use crate::chains::{Block, Tip};
+
+/// How many settled blocks are remembered, to find where a deep reorganisation begins.
+const REMEMBERED: usize = 200;
+
+/// Where the watcher stands on a chain.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ChainBooks {
+    /// All deposits up to this block are settled; what comes after it is read again.
+    pub safe: Option<Block>,
+    /// Settled blocks before it, the oldest first.
+    pub past: Vec<Block>,
+    /// The tip when deposits were last read.
+    pub tip: Option<Tip>,
+    /// What a person has to look at: nothing is credited, drafted or sent until then.
+    pub alarm: Option<Alarm>,
+    /// Sweeps and top-ups made so far.
+    pub own_withdrawals: u64,
+}
+
+/// What a person has to look at.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Alarm {
+    /// What, and what to do.
+    pub what: String,
+    /// RFC 3339.
+    pub since: String,
+}
+
+impl Journal {
+    /// Where the watcher stands on a chain; nowhere at first.
+    ///
+    /// # Errors
+    /// See [`JournalError`].
+    pub fn chain(&self, chain: &str) -> Result<ChainBooks, JournalError> {
+        let table = self.read()?.open_table(tables::CHAINS)?;
+        let found = table.get(chain)?;
+        found.map_or_else(|| Ok(ChainBooks::default()), |bytes| decode(chain, bytes.value()))
+    }
+
+    /// Begins on a chain: what is in this block or before is nobody's deposit.
+    ///
+    /// # Errors
+    /// See [`JournalError`].
+    pub fn begin_chain(&self, chain: &str, from: &Block) -> Result<(), JournalError> {
+        self.write(|pages| pages.change_chain(chain, |books| books.safe = Some(from.clone())).map(|_| ()))
+    }
+
+    /// Stops crediting, drafting and sending on a chain until a person has looked.
+    ///
+    /// # Errors
+    /// See [`JournalError`].
+    pub fn raise_alarm(&self, chain: &str, what: &str) -> Result<(), JournalError> {
+        self.write(|pages| {
+            if pages.chain(chain)?.alarm.is_some() {
+                return Ok(());
+            }
+            let alarm = Alarm { what: what.to_owned(), since: now() };
+            pages.change_chain(chain, |books| books.alarm = Some(alarm.clone()))?;
+            pages.tell(EventKind::ChainAlarm, chain, Subject::Alarm(alarm))?;
+            Ok(())
+        })
+    }
+
+    /// Goes on after an alarm, from a block that is settled on the chain as it is now: every deposit and withdrawal
+    /// after it is looked at again.
+    ///
+    /// # Errors
+    /// [`JournalError::Refused`] where there is no alarm.
+    pub fn resume_chain(&self, chain: &str, from: &Block) -> Result<(), JournalError> {
+        self.write(|pages| {
+            let Some(alarm) = pages.chain(chain)?.alarm else {
+                return Err(JournalError::Refused(format!("chain {chain} has no alarm to go on from")));
+            };
+            pages.change_chain(chain, |books| {
+                books.alarm = None;
+                books.safe = Some(from.clone());
+                books.past.retain(|block| block.height < from.height);
+            })?;
+            pages.reopen_deposits(chain, from.height)?;
+            pages.reopen_withdrawals(chain, from.height)?;
+            pages.tell(EventKind::ChainResumed, chain, Subject::Alarm(alarm))?;
+            Ok(())
+        })
+    }
+}
+
+impl Pages {
+    pub(super) fn chain(&self, chain: &str) -> Result<ChainBooks, JournalError> {
+        let bytes = self.read_bytes(tables::CHAINS, chain)?;
+        bytes.map_or_else(|| Ok(ChainBooks::default()), |bytes| decode(chain, &bytes))
+    }
+
+    pub(super) fn change_chain(
+        &mut self,
+        chain: &str,
+        change: impl FnOnce(&mut ChainBooks),
+    ) -> Result<ChainBooks, JournalError> {
+        let mut books = self.chain(chain)?;
+        change(&mut books);
+        let bytes = encode(chain, &books)?;
+        self.transaction.open_table(tables::CHAINS)?.insert(chain, bytes.as_slice())?;
+        Ok(books)
+    }
+}
+
+impl ChainBooks {
+    /// The safe block moves on.
+    pub(super) fn settle(&mut self, safe: &Block) {
+        if let Some(before) = self.safe.replace(safe.clone())
+            && before.height < safe.height
+        {
+            self.past.push(before);
+            let surplus = self.past.len().saturating_sub(REMEMBERED);
+            self.past.drain(..surplus);
+        }
+    }
+}
