@@ -25,6 +25,7 @@ mod doctor;
 mod durability;
 mod ethereum;
 mod events;
+mod evm_chain;
 mod explain;
 mod export;
 mod freeze;
@@ -81,6 +82,7 @@ fn main() -> ExitCode {
         durability::trials(),
         ethereum::trials(),
         events::trials(),
+        evm_chain::trials(),
         explain::trials(),
         export::trials(),
         freeze::trials(),

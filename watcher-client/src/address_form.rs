@@ -12,12 +12,13 @@ pub(crate) struct AddressForm {
 }
 
 /// One of each kind of address; testnets share theirs, and so do all EVM chains.
-const CHAINS: [Chain; 6] = [
+const CHAINS: [Chain; 7] = [
     Chain::Bitcoin,
     Chain::BitcoinTestnet,
     Chain::BitcoinRegtest,
     Chain::Litecoin,
     Chain::LitecoinRegtest,
+    Chain::Solana,
     Chain::Evm(1),
 ];
 const TYPES: [AddressType; 3] = [AddressType::P2wpkh, AddressType::P2shP2wpkh, AddressType::P2pkh];
@@ -49,17 +50,18 @@ pub(crate) fn is_paid(script: &[u8], like: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::ecdsa_public_key;
+    use crate::testing::{ecdsa_public_key, ed25519_public_key};
 
     #[test]
     fn an_address_has_the_form_it_was_made_in_and_none_for_another_key() {
-        let (key, other) = (ecdsa_public_key(1), ecdsa_public_key(2));
         for form in AddressForm::all() {
+            let public_key = if form.chain == Chain::Solana { ed25519_public_key } else { ecdsa_public_key };
+            let (key, other) = (public_key(1), public_key(2));
             let address = form.address(&key).unwrap();
             let found = AddressForm::of(&key, &address).unwrap();
             assert_eq!((found.address_type, found.address(&other)), (form.address_type, form.address(&other)));
             assert_eq!(AddressForm::of(&other, &address), None, "{address}");
+            assert_eq!(AddressForm::of(&key, ""), None);
         }
-        assert_eq!(AddressForm::of(&key, ""), None);
     }
 }

@@ -7,16 +7,19 @@ use std::{collections::BTreeSet, future::Future};
 
 mod block;
 mod draft;
+mod evm;
 mod node_error;
 mod order;
 mod own;
 pub mod rpc;
 mod sighting;
 mod signed;
+pub mod solana;
 
 pub use self::{
     block::{Block, Tip, Whereabouts},
     draft::{Draft, DraftError, Format},
+    evm::Evm,
     node_error::NodeError,
     order::{Asset, Order, Quantity, Source, Variation},
     own::{Own, OwnAddress},

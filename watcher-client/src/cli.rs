@@ -3,27 +3,37 @@
 use std::{
     ffi::OsString,
     io::{self, IsTerminal, Write},
+    path::Path,
     process::ExitCode,
 };
 
 use clap::Parser;
 
 use crate::{Client, Config, Options};
-use arguments::{Arguments, Command, Witness, WitnessCommand};
+use arguments::{
+    Arguments, Command, Witness, WitnessCommand,
+    daemon::{ChainCommand, DaemonCommand, WithdrawalCommand},
+};
+use daemon::Daemon;
 use failure::Failure;
 
 mod addresses;
 mod arguments;
+mod chains;
+mod daemon;
+mod deposits;
 mod events;
 mod explain;
 mod failure;
 mod limits;
 mod read;
+mod run;
 mod sign;
 mod sign_transaction;
 mod status;
 mod table;
 mod verify;
+mod withdrawal;
 mod witness;
 
 /// What a command has to say: text for people, JSON for machines.
@@ -86,12 +96,15 @@ fn execute(arguments: Arguments) -> Result<Shown, Failure> {
         return witness::make_key(name, out);
     }
     let json = arguments.json;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::Failed(format!("starting the runtime: {error}")))?;
+    let mut runtime = if matches!(arguments.command, Command::Run) {
+        tokio::runtime::Builder::new_multi_thread()
+    } else {
+        tokio::runtime::Builder::new_current_thread()
+    };
+    let runtime = runtime.enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::Failed(format!("starting the runtime: {error}")))?;
     let config = Config::load(&arguments.config).map_err(crate::Error::from)?;
-    let on_terminal = io::stderr().is_terminal();
+    let on_terminal = io::stderr().is_terminal() && !matches!(arguments.command, Command::Run);
     let mut options = Options {
         on_retry: on_terminal.then_some(tell_retry),
         on_page: on_terminal.then_some(tell_page),
@@ -107,7 +120,7 @@ fn execute(arguments: Arguments) -> Result<Shown, Failure> {
             Command::Sign(sign) if sign_transaction::is_asked(sign) => sign_transaction::run(sign, &client).await,
             Command::Sign(sign) => sign::run(sign, &client).await,
             Command::Status { id: Some(id) } => status::of_request(&client, id).await,
-            Command::Status { id: None } => status::of_signer(&client, bars).await,
+            Command::Status { id: None } => status::of_all(&config, &arguments.config, &client, bars).await,
             Command::Withdraw { id } => status::withdraw(&client, id).await,
             Command::Events(asked) if asked.follow => events::follow(&client, asked.after, json).await,
             Command::Events(asked) => events::list(&client, asked.after).await,
@@ -117,6 +130,11 @@ fn execute(arguments: Arguments) -> Result<Shown, Failure> {
             Command::Freeze { reason } => read::freeze(&client, reason).await,
             Command::Verify(verify) => verify::run(verify, &arguments.config),
             Command::Witness(witness) => witness::run(witness, &config, client, json).await,
+            Command::Run => run::run(&config, client).await,
+            Command::Daemon(command) => {
+                let asker = Asker { config: &config, file: &arguments.config, json };
+                ask_daemon(command, &asker, &client).await
+            }
         }
     });
     if on_terminal {
@@ -124,6 +142,28 @@ fn execute(arguments: Arguments) -> Result<Shown, Failure> {
         let _ = write!(io::stderr(), "\r\x1b[K");
     }
     shown
+}
+
+/// What the commands that ask the daemon go by.
+struct Asker<'a> {
+    config: &'a Config,
+    file: &'a Path,
+    json: bool,
+}
+
+async fn ask_daemon(command: &DaemonCommand, asker: &Asker<'_>, client: &Client) -> Result<Shown, Failure> {
+    let daemon = || Daemon::new(asker.config, asker.file);
+    match command {
+        DaemonCommand::Withdrawal(asked) => match &asked.command {
+            WithdrawalCommand::Sign { file, out } => withdrawal::sign(client, file, out).await,
+            WithdrawalCommand::Daemon(command) => withdrawal::run(command, &daemon()?, asker.json).await,
+        },
+        DaemonCommand::Deposits(asked) if asked.follow => deposits::follow(asked, &daemon()?, asker.json).await,
+        DaemonCommand::Deposits(asked) => deposits::list(asked, &daemon()?).await,
+        DaemonCommand::Address { name, chain } => deposits::address(&daemon()?, name, chain).await,
+        DaemonCommand::Chains => chains::list(&daemon()?).await,
+        DaemonCommand::Chain { command: ChainCommand::Resume { name } } => chains::resume(&daemon()?, name).await,
+    }
 }
 
 fn tell_retry(what: &str, pause: std::time::Duration) {

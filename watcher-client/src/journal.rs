@@ -19,7 +19,10 @@ mod event;
 mod steps;
 mod tables;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
+mod view;
 mod withdrawal;
 mod withdrawals;
 
@@ -31,6 +34,7 @@ pub use self::{
     error::JournalError,
     event::{Event, EventKind, Subject},
     steps::{Drafted, Next, Recorded, Undrafted},
+    view::{TransactionView, WithdrawalView},
     withdrawal::{
         Mined, Moment, Purpose, Transaction, TransactionState, Waiting, Wish, Withdrawal, WithdrawalId, WithdrawalState,
     },
@@ -105,7 +109,12 @@ impl Journal {
         let last_event = pages.last_event;
         pages.transaction.commit()?;
         if let Some(last_event) = last_event {
-            self.books.last_event.send_replace(last_event);
+            // Of two transactions the later one may come here first.
+            self.books.last_event.send_if_modified(|known| {
+                let is_news = *known < last_event;
+                *known = last_event.max(*known);
+                is_news
+            });
         }
         Ok(done)
     }

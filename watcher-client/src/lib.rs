@@ -33,8 +33,10 @@ mod fork_files;
 pub mod journal;
 mod known_keys;
 mod last_checkpoint;
+mod private_file;
 mod receipt_check;
 pub mod retry;
+pub mod run;
 mod signature_check;
 mod state_directory;
 #[cfg(test)]

@@ -24,6 +24,16 @@ pub(crate) fn ecdsa_public_key(seed: u8) -> PublicKey {
     PublicKey::Secp256k1(signing_key(seed).verifying_key().into())
 }
 
+/// The Ed25519 key of a seed.
+pub(crate) fn ed25519_key(seed: u8) -> ed25519_dalek::SigningKey {
+    ed25519_dalek::SigningKey::from_bytes(&[seed; 32])
+}
+
+/// Its public key.
+pub(crate) fn ed25519_public_key(seed: u8) -> PublicKey {
+    PublicKey::Ed25519(ed25519_key(seed).verifying_key())
+}
+
 /// A chain code.
 pub(crate) fn chain_code(seed: u8) -> ChainCode {
     ChainCode::new([seed; 32])

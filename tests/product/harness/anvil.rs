@@ -20,8 +20,7 @@ pub(crate) const CHAIN_ID: u64 = 31_337;
 const UNPACKED: &str = "../var/anvil/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil";
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
 
-/// An ERC-20 of two functions, assembled by hand. An account's balance is in the storage slot of its address; nothing is
-/// emitted, as nobody looks.
+/// An ERC-20 of two functions, assembled by hand. An account's balance is in the storage slot of its address.
 ///
 /// ```text
 /// 00  PUSH1 00 CALLDATALOAD PUSH1 e0 SHR DUP1     the selector
@@ -32,7 +31,8 @@ const STARTS_WITHIN: Duration = Duration::from_secs(30);
 /// 2b  JUMPDEST CALLER SLOAD PUSH1 24 CALLDATALOAD DUP1 DUP3 LT PUSH1 19 JUMPI
 /// 37  DUP1 SWAP2 SUB CALLER SSTORE                what is left
 /// 3c  PUSH1 04 CALLDATALOAD DUP1 SLOAD DUP3 ADD SWAP1 SSTORE
-/// 45  PUSH1 01 PUSH1 00 MSTORE PUSH1 20 PUSH1 00 RETURN
+/// 45  PUSH1 00 MSTORE PUSH1 04 CALLDATALOAD CALLER PUSH32 ddf252ad... PUSH1 20 PUSH1 00 LOG3
+/// 72  PUSH1 01 PUSH1 00 MSTORE PUSH1 20 PUSH1 00 RETURN
 /// ```
 const ERC20: &str = concat!(
     "0x60003560e01c80",
@@ -43,12 +43,14 @@ const ERC20: &str = concat!(
     "5b3354602435808210601957",
     "8091033355",
     "600435805482019055",
+    "600052600435337fddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef60206000a3",
     "600160005260206000f3",
 );
 
 /// `anvil --no-mining`; ends with this value.
 pub(crate) struct Anvil {
     child: Child,
+    address: SocketAddr,
     rpc: Rpc,
 }
 
@@ -63,9 +65,14 @@ pub(crate) struct Receipt {
 
 impl Anvil {
     pub(crate) fn start() -> Self {
+        Self::start_as(CHAIN_ID)
+    }
+
+    /// A node that says it is of another chain.
+    pub(crate) fn start_as(chain_id: u64) -> Self {
         let program = program();
         let mut command = Command::new(&program);
-        command.args(["--port", "0", "--no-mining", "--accounts", "0", "--chain-id", &CHAIN_ID.to_string()]);
+        command.args(["--port", "0", "--no-mining", "--accounts", "0", "--chain-id", &chain_id.to_string()]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().unwrap_or_else(|error| {
             panic!("starting {}: {error}: run `.ci/prerequisites tests`, which installs anvil", program.display());
@@ -80,7 +87,28 @@ impl Anvil {
                 break address.trim().parse::<SocketAddr>().unwrap();
             }
         };
-        Self { child, rpc: Rpc::new(address) }
+        Self { child, address, rpc: Rpc::new(address) }
+    }
+
+    /// Where it answers.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The hash of the block at a height of the best chain.
+    pub(crate) fn block_hash(&self, height: u64) -> String {
+        let block = self.rpc.call("eth_getBlockByNumber", json!([format!("{height:#x}"), false]));
+        block["hash"].as_str().unwrap().to_owned()
+    }
+
+    /// Puts code at an address.
+    pub(crate) fn set_code(&self, account: &str, code: &str) {
+        self.rpc.call("anvil_setCode", json!([account, code]));
+    }
+
+    /// What the next block asks for each unit of gas, in wei.
+    pub(crate) fn set_base_fee(&self, wei: u64) {
+        self.rpc.call("anvil_setNextBlockBaseFeePerGas", json!([format!("{wei:#x}")]));
     }
 
     /// Gives an account this many wei, in hexadecimal.
@@ -119,7 +147,7 @@ impl Anvil {
 
     /// Puts a token at `contract`, all of which belongs to `owner`.
     pub(crate) fn deploy_token(&self, contract: &str, owner: &str, supply: u64) {
-        self.rpc.call("anvil_setCode", json!([contract, ERC20]));
+        self.set_code(contract, ERC20);
         let slot = format!("0x{:0>64}", owner.trim_start_matches("0x"));
         self.rpc.call("anvil_setStorageAt", json!([contract, slot, format!("0x{supply:064x}")]));
     }

@@ -1,9 +1,10 @@
 //! Blocks, and where a transaction is among them.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A block by its place and name.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Block {
     /// The first block has height 0.
     pub height: u64,
@@ -12,7 +13,7 @@ pub struct Block {
 }
 
 /// The end of the best chain, as the node knows it.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Tip {
     /// The last block.
     pub block: Block,

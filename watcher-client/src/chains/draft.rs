@@ -55,6 +55,12 @@ pub enum DraftError {
         /// What is there.
         why: String,
     },
+    /// Another of our transactions has the only nonce there is; this one is drafted when that one is settled.
+    #[error("{what} is in use by another of our transactions, which has to be settled first")]
+    Busy {
+        /// What there is only one of.
+        what: String,
+    },
     /// The network asks for more than the config allows.
     #[error("the fee would be {fee} {unit}, and `{key}` of the config allows {most}")]
     TooDear {

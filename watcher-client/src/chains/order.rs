@@ -3,6 +3,7 @@
 use appliance_wire::{Amount, Decimal};
 use hsm_types::KeyPath;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Money of a chain.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -66,7 +67,7 @@ impl Quantity {
 }
 
 /// What another transaction in place of one is for.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Variation {
     /// The same payment for a higher fee.

@@ -1,8 +1,9 @@
 //! JSON-RPC 2.0 over HTTP, as Bitcoin Core, Ethereum's nodes and Solana's speak it. Knows no chain.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use reqwest::{StatusCode, Url, header::CONTENT_TYPE};
+use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -61,7 +62,14 @@ impl Rpc {
     /// # Errors
     /// [`NodeError::Unfit`] where no HTTP client can be made.
     pub fn new(url: Url, credentials: Option<Credentials>, timeout: Duration) -> Result<Self, NodeError> {
-        let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).timeout(timeout).no_proxy().build();
+        // No CA is believed. The client would take the process's provider of TLS otherwise, and panics where none is set.
+        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| NodeError::Unfit { url: url.to_string(), why: error.to_string() })?
+            .with_root_certificates(RootCertStore::empty())
+            .with_no_client_auth();
+        let builder = reqwest::Client::builder().use_preconfigured_tls(tls);
+        let http = builder.connect_timeout(CONNECT_TIMEOUT).timeout(timeout).no_proxy().build();
         let http = http.map_err(|error| NodeError::Unfit { url: url.to_string(), why: words(&error) })?;
         Ok(Self { http, url, credentials, timeout })
     }

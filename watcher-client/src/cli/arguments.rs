@@ -6,6 +6,10 @@ use appliance_wire::{Decimal, LogKey, MessageHex, Output, RequestId};
 use clap::{Args, Parser, Subcommand};
 use hsm_types::{Digest, KeyLabel, KeyPath, LAST_CHILD};
 
+pub(super) mod daemon;
+
+use daemon::DaemonCommand;
+
 const EXAMPLES: &str = "\
 Examples:
   chancery-watcher status
@@ -61,6 +65,12 @@ pub(super) enum Command {
     },
     Verify(Verify),
     Witness(Witness),
+    /// Serves the chains of the config until SIGTERM: deposits are found and confirmed, withdrawals made, signed, sent
+    /// and confirmed; with an API for the exchange's backend.
+    #[command(after_help = "Example:\n  chancery-watcher run --config /etc/chancery/watcher.toml")]
+    Run,
+    #[command(flatten)]
+    Daemon(DaemonCommand),
 }
 
 /// Shows what happened to this watcher's requests and to itself, by index of the audit log.

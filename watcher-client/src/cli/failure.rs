@@ -1,8 +1,9 @@
 //! How a command ends that does not end well.
 
-use std::error::Error as StdError;
-
-use crate::Error;
+use crate::{
+    Error,
+    run::{RunError, problem::causes},
+};
 
 /// Why, and by it the exit status.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub(super) enum Failure {
     NotValid(String),
     /// Arguments that do not fit together.
     Usage(String),
+    /// The daemon's error.
+    Run(Box<RunError>),
     /// Anything else that failed.
     Failed(String),
 }
@@ -23,12 +26,20 @@ impl From<Error> for Failure {
     }
 }
 
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        Self::Run(Box::new(error))
+    }
+}
+
 impl Failure {
     pub(super) fn exit_status(&self) -> u8 {
         match self {
             Self::NotValid(_) => 3,
             Self::Failed(_) => 1,
             Self::Usage(_) => 2,
+            Self::Run(error) if error.is_for_good() => 78,
+            Self::Run(_) => 1,
             Self::Client(error) => match **error {
                 Error::Config(_) | Error::StateDamaged { .. } => 78,
                 Error::NotVerified { .. }
@@ -60,15 +71,8 @@ impl Failure {
         match self {
             Self::NotValid(why) => format!("NOT valid: {why}"),
             Self::Failed(why) | Self::Usage(why) => why.clone(),
-            Self::Client(error) => {
-                let mut text = error.to_string();
-                let mut cause = error.source();
-                while let Some(error) = cause {
-                    text += &format!(": {error}");
-                    cause = error.source();
-                }
-                text
-            }
+            Self::Client(error) => causes(&**error),
+            Self::Run(error) => causes(&**error),
         }
     }
 

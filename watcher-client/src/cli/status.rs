@@ -1,9 +1,12 @@
 //! `status`: of one request, or of the signer.
 
-use appliance_wire::{Checkpoint, KeysAnswer, LimitsAnswer, RequestId};
+use std::path::Path;
 
-use super::{Shown, failure::Failure, limits::limits_table, sign};
-use crate::{Client, Standing};
+use appliance_wire::{Checkpoint, KeysAnswer, LimitsAnswer, RequestId};
+use serde_json::json;
+
+use super::{Shown, chains, daemon::Daemon, failure::Failure, limits::limits_table, sign};
+use crate::{Client, Config, Standing};
 
 pub(super) async fn of_request(client: &Client, id: &RequestId) -> Result<Shown, Failure> {
     sign::show(&client.status(id).await?)
@@ -13,6 +16,29 @@ pub(super) async fn withdraw(client: &Client, id: &RequestId) -> Result<Shown, F
     let answer = client.withdraw(id).await?;
     let text = format!("{id}: withdrawn: it is never signed, and what it held is free\n");
     Shown::new(text, &answer)
+}
+
+/// The signer, and the daemon where this is one: neither hides where the other stands.
+pub(super) async fn of_all(config: &Config, file: &Path, client: &Client, bars: bool) -> Result<Shown, Failure> {
+    let of_signer = of_signer(client, bars).await;
+    if config.run.is_none() {
+        return of_signer;
+    }
+    let (text, json) = match Daemon::new(config, file) {
+        Ok(daemon) => chains::status(&daemon).await,
+        Err(failure) => (format!("daemon      {}\n", failure.text()), json!({ "error": failure.text() })),
+    };
+    let mut shown = match of_signer {
+        Ok(shown) => shown,
+        Err(failure) => {
+            let json = json!({ "reachable": false, "error": failure.text() });
+            let text = format!("signer      {} CANNOT be used\n", client.url());
+            Shown { failure: Some(failure), ..Shown::new(text, &json)? }
+        }
+    };
+    shown.text = format!("{}\n\n{text}", shown.text.trim_end());
+    shown.json["daemon"] = json;
+    Ok(shown)
 }
 
 /// The signer as a whole: the log first, because an inconsistent one makes everything else worthless.
@@ -28,7 +54,7 @@ pub(super) async fn of_signer(client: &Client, bars: bool) -> Result<Shown, Fail
         keys.keys.len(),
         limits_table(&limits, bars)
     );
-    Shown::new(text, &json(client, &checkpoint, standing, &keys, &limits))
+    Shown::new(text, &whole(client, &checkpoint, standing, &keys, &limits))
 }
 
 fn describe(standing: Standing) -> String {
@@ -40,7 +66,7 @@ fn describe(standing: Standing) -> String {
     }
 }
 
-fn json(
+fn whole(
     client: &Client,
     checkpoint: &Checkpoint,
     standing: Standing,

@@ -110,7 +110,7 @@ fn a_config_that_cannot_be_used_is_78() {
     assert_exit(&["verify", "/nowhere/receipt", "--config", "/nowhere/watcher.toml"], 78);
 }
 
-fn receipt(folder: &std::path::Path) -> (TestLog, Receipt, PathBuf) {
+fn receipt(folder: &Path) -> (TestLog, Receipt, PathBuf) {
     let mut log = TestLog::grown(5, "entry");
     log.append_signed("wd-1", &[ecdsa_signature(1, "btc-hot", [3; 32])]);
     log.grow(3);
@@ -144,14 +144,14 @@ fn verify_says_what_was_proven_and_ends_with_3_where_nothing_was() {
 }
 
 /// Writes `watcher.toml` and serves a log; the runtime must live as long as the server is asked.
-fn quick_start(folder: &std::path::Path) -> (tokio::runtime::Runtime, String) {
+fn quick_start(folder: &Path) -> (tokio::runtime::Runtime, String) {
     let (log, ..) = receipt(folder);
     serve(folder, move |seen| serve_log(seen, &log))
 }
 
 /// Likewise, with a signer of any kind.
 fn serve(
-    folder: &std::path::Path,
+    folder: &Path,
     script: impl Fn(&Seen) -> TestAnswer + Send + Sync + 'static,
 ) -> (tokio::runtime::Runtime, String) {
     let pki = TestPki::new();

@@ -182,6 +182,9 @@ fn check(section: ChainSection, folder: &Path, mistakes: &mut Mistakes<'_>) -> O
         }
     }
     bounds(&section, mistakes);
+    // Base58, unlike hexadecimal, has one case.
+    let is_solana = network? == Network::Solana;
+    let nonce_account = nonce_account(&section, is_solana, mistakes);
     Some(ChainConfig {
         name: section.name,
         network: network?,
@@ -195,20 +198,20 @@ fn check(section: ChainSection, folder: &Path, mistakes: &mut Mistakes<'_>) -> O
         max_fee_rate: section.max_fee_rate,
         addresses_ahead: section.addresses_ahead.unwrap_or(20),
         poll: Duration::from_millis(section.poll_ms.unwrap_or(5_000)),
-        genesis: section.genesis.map(|hash| hash.to_ascii_lowercase()),
+        genesis: section.genesis.map(|hash| if is_solana { hash } else { hash.to_ascii_lowercase() }),
         offline: section.offline,
-        nonce_account: section.nonce_account,
+        nonce_account,
     })
 }
 
 fn network(section: &NetworkSection) -> Result<Network, String> {
     match section {
         NetworkSection::Evm { evm } => Ok(Network::Evm(*evm)),
-        NetworkSection::Named(name) if name == "solana" => Ok(Network::Solana),
         NetworkSection::Named(name) => match name.parse::<Chain>() {
             Ok(Chain::Evm(id)) => Ok(Network::Evm(id)),
+            Ok(Chain::Solana) => Ok(Network::Solana),
             Ok(chain) => Ok(Network::Utxo(chain)),
-            Err(error) => Err(format!("{error}; or solana")),
+            Err(error) => Err(error.to_string()),
         },
     }
 }
@@ -225,6 +228,21 @@ fn strategy(section: &ChainSection, mistakes: &mut Mistakes<'_>) -> Strategy {
             mistakes.add("strategy", format!("\"{other}\" is none: write wallet or blocks"));
             Strategy::Blocks
         }
+    }
+}
+
+fn nonce_account(section: &ChainSection, is_solana: bool, mistakes: &mut Mistakes<'_>) -> Option<String> {
+    match (&section.nonce_account, is_solana) {
+        (Some(account), true) => mistakes.take("nonce_account", Chain::Solana.normal_destination(account)),
+        (None, true) => {
+            mistakes.add("nonce_account", "is missing: the account whose nonce our transactions use");
+            None
+        }
+        (Some(_), false) => {
+            mistakes.add("nonce_account", "goes with `chain = \"solana\"` only");
+            None
+        }
+        (None, false) => None,
     }
 }
 

@@ -88,7 +88,13 @@ pub(super) fn check(section: RunSection, folder: &Path, problems: &mut Vec<Strin
                 .to_owned(),
         );
     }
-    let webhooks = section.webhook.into_iter().filter_map(|one| webhook(one, folder, problems)).collect();
+    let mut webhooks: Vec<WebhookConfig> = Vec::new();
+    for one in section.webhook.into_iter().filter_map(|one| webhook(one, folder, problems)).collect::<Vec<_>>() {
+        if webhooks.iter().any(|known| known.url == one.url) {
+            problems.push(format!("key `run.webhook.url`: \"{}\" is there twice; each is told once", one.url));
+        }
+        webhooks.push(one);
+    }
     Some(RunConfig {
         journal: folder.join(section.journal.unwrap_or_else(|| "watcher.journal".into())),
         listen: listen?,
@@ -99,6 +105,9 @@ pub(super) fn check(section: RunSection, folder: &Path, problems: &mut Vec<Strin
 }
 
 fn webhook(section: WebhookSection, folder: &Path, problems: &mut Vec<String>) -> Option<WebhookConfig> {
+    if section.url.starts_with("https") && section.ca.is_none() {
+        problems.push("key `run.webhook.ca`: name the CAs that the receiver's certificate may come from".to_owned());
+    }
     match Url::parse(&section.url) {
         Ok(url) if ["http", "https"].contains(&url.scheme()) => Some(WebhookConfig {
             url,

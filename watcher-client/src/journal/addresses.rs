@@ -3,12 +3,13 @@
 use hsm_types::{Algorithm, KeyPath, PublicKey};
 use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Journal, JournalError, Pages, decode, encode, tables};
 use crate::chains::OwnAddress;
 
 /// An address that was given out.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Assigned {
     /// The name under which the exchange asked for it.
     pub name: String,
@@ -17,11 +18,12 @@ pub struct Assigned {
     /// The address.
     pub address: String,
     /// Whose it is in the token.
+    #[schema(value_type = String)]
     pub key: KeyPath,
 }
 
 /// How many addresses there are.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct PoolStanding {
     /// Watched, and given to nobody yet.
     pub free: u64,

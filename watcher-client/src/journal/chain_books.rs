@@ -1,6 +1,7 @@
 //! Where the watcher stands on each chain.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{EventKind, Journal, JournalError, Pages, Subject, decode, encode, now, tables};
 use crate::chains::{Block, Tip};
@@ -24,7 +25,7 @@ pub struct ChainBooks {
 }
 
 /// What a person has to look at.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Alarm {
     /// What, and what to do.
     pub what: String,

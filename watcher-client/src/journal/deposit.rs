@@ -3,11 +3,12 @@
 use appliance_wire::Decimal;
 use hsm_types::KeyPath;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::chains::Block;
 
 /// A deposit as the journal keeps it.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Deposit {
     /// Unique on its chain and the same for ever: `txid:vout`, for a token `txhash:log-index`.
     pub id: String,
@@ -18,6 +19,7 @@ pub struct Deposit {
     /// The address it came to.
     pub address: String,
     /// Whose address that is in the token.
+    #[schema(value_type = String)]
     pub key: KeyPath,
     /// The name under which the exchange was given the address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -25,6 +27,7 @@ pub struct Deposit {
     /// Of what.
     pub asset: String,
     /// How much, in the asset's main unit.
+    #[schema(value_type = String)]
     pub amount: Decimal,
     /// The data field the payer filled in, on chains that have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,7 +42,7 @@ pub struct Deposit {
 }
 
 /// Where a deposit stands.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DepositState {
     /// Seen, and not deep enough to be believed.

@@ -4,13 +4,12 @@ use std::collections::HashMap;
 
 use appliance_wire::Amount;
 use redb::ReadableTable;
-use serde::{Deserialize, Serialize};
 
 use super::{
     Deposit, DepositState, EventKind, Journal, JournalError, Pages, Purpose, Subject, WithdrawalId, decode, encode,
     tables,
 };
-use crate::chains::{Asset, Block, Own, Sighting, Tip};
+use crate::chains::{Asset, Block, Own, OwnAddress, Sighting, Tip};
 
 /// What was read of a chain at one moment.
 #[derive(Clone, Debug)]
@@ -32,12 +31,14 @@ pub struct Observation {
 }
 
 /// How much there is to look at on a chain.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Counts {
     /// Deposits seen and not believed yet.
     pub pending_deposits: u64,
     /// Withdrawals not settled.
     pub open_withdrawals: u64,
+    /// The one of them that was made first, and when (RFC 3339).
+    pub oldest: Option<(WithdrawalId, String)>,
 }
 
 impl Journal {
@@ -117,7 +118,15 @@ impl Journal {
             let deposit: Deposit = decode(key.value().1, bytes.value())?;
             counts.pending_deposits += u64::from(deposit.state == DepositState::Pending);
         }
-        counts.open_withdrawals = self.open_withdrawals(chain)?.len() as u64;
+        for id in self.open_withdrawals(chain)? {
+            counts.open_withdrawals += 1;
+            let withdrawal = self.withdrawal(&id)?;
+            let Some(made) = withdrawal.history.first() else { continue };
+            // Times of one form are in order as texts.
+            if counts.oldest.as_ref().is_none_or(|(_, since)| made.at < *since) {
+                counts.oldest = Some((id, made.at.clone()));
+            }
+        }
         Ok(counts)
     }
 }
@@ -126,8 +135,9 @@ impl Observation {
     /// Whether a deposit would have been found, were it still there.
     fn looked_for(&self, deposit: &Deposit) -> bool {
         match &deposit.block {
+            // Up to the tip, a block above it is no block of the chain any more.
             Some(block) => {
-                block.height > self.after.height && block.height <= self.to.height.max(self.tip.block.height)
+                block.height > self.after.height && (block.height <= self.to.height || self.pending.is_some())
             }
             None => self.pending.is_some(),
         }
@@ -181,14 +191,14 @@ impl Pages {
             deposit.block.clone_from(&sighting.block);
             return self.put_deposit(deposit, told);
         }
-        if self.is_ours(chain, &sighting.txid)? {
-            return Ok(());
-        }
         let (Some(owner), Some(asset)) =
             (own.find(&sighting.address), assets.iter().find(|asset| asset.name == sighting.asset))
         else {
             return Ok(());
         };
+        if self.is_ours(chain, &sighting.txid, owner)? {
+            return Ok(());
+        }
         let deposit = Deposit {
             id: sighting.id.clone(),
             chain: chain.to_owned(),
@@ -206,13 +216,15 @@ impl Pages {
         self.put_deposit(deposit, true)
     }
 
-    /// Whether a transaction is a sweep or top-up of our own: those bring nothing new. A payout to one of our own
-    /// addresses is its owner's deposit.
-    fn is_ours(&self, chain: &str, txid: &str) -> Result<bool, JournalError> {
+    /// Whether a transaction of our own brings nothing new: a sweep, a top-up, change. A payout to one of our children is
+    /// its owner's deposit.
+    fn is_ours(&self, chain: &str, txid: &str, owner: &OwnAddress) -> Result<bool, JournalError> {
         let table = self.transaction.open_table(tables::TXIDS)?;
         let Some(id) = table.get((chain, txid))?.map(|id| id.value().to_owned()) else { return Ok(false) };
         let id = WithdrawalId::try_from(id).map_err(|what| JournalError::Damaged { what })?;
-        Ok(self.find_withdrawal(&id)?.is_some_and(|withdrawal| withdrawal.purpose != Purpose::Payout))
+        let withdrawal = self.find_withdrawal(&id)?;
+        let is_change = owner.path.child.is_none();
+        Ok(withdrawal.is_some_and(|withdrawal| is_change || withdrawal.purpose != Purpose::Payout))
     }
 
     fn remove_deposit(&mut self, mut deposit: Deposit) -> Result<(), JournalError> {
@@ -244,7 +256,13 @@ impl Pages {
         let key = (deposit.chain.as_str(), deposit.id.as_str());
         let bytes = encode(&deposit.id, &deposit)?;
         self.transaction.open_table(tables::DEPOSITS)?.insert(key, bytes.as_slice())?;
-        self.transaction.open_table(tables::UNSETTLED)?.insert(key, ())?;
+        let mut unsettled = self.transaction.open_table(tables::UNSETTLED)?;
+        if deposit.state == DepositState::Removed {
+            // Where it comes again, it is found again.
+            unsettled.remove(key)?;
+        } else {
+            unsettled.insert(key, ())?;
+        }
         Ok(())
     }
 

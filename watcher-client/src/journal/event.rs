@@ -2,11 +2,12 @@
 
 use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::{Alarm, Deposit, Journal, JournalError, Pages, Withdrawal, decode, encode, now, tables};
+use super::{Alarm, Deposit, Journal, JournalError, Pages, WithdrawalView, decode, encode, now, tables};
 
 /// Something that happened, with where its subject stood then.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Event {
     /// From 1 on, without gaps.
     pub number: u64,
@@ -22,7 +23,7 @@ pub struct Event {
 }
 
 /// What happened.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub enum EventKind {
     /// A withdrawal is wanted.
     #[serde(rename = "withdrawal.created")]
@@ -66,11 +67,11 @@ pub enum EventKind {
 }
 
 /// What an event is about.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
     /// A withdrawal.
-    Withdrawal(Box<Withdrawal>),
+    Withdrawal(Box<WithdrawalView>),
     /// A deposit.
     Deposit(Box<Deposit>),
     /// A chain.

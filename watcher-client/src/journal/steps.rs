@@ -3,6 +3,8 @@
 //! Nothing is signed that is not a [`Drafted`], and nothing is sent that is not a [`Recorded`]: a process killed between
 //! two steps finds the same value again, and goes on with the same bytes.
 
+use redb::ReadableTable;
+
 use super::{
     EventKind, Journal, JournalError, Moment, Pages, Transaction, Waiting, Wish, Withdrawal, WithdrawalId,
     WithdrawalState, now, tables,
@@ -158,7 +160,9 @@ impl Journal {
                 mined: None,
             };
             withdrawal.transactions.push(transaction.clone());
-            withdrawal.wish = None;
+            if withdrawal.wish == wish {
+                withdrawal.wish = None;
+            }
             withdrawal.waiting = None;
             withdrawal.history.push(moment);
             pages.put(&withdrawal)?;
@@ -178,6 +182,10 @@ impl Journal {
             pages.release(&withdrawal, &dropped.draft.holds)?;
             let what = format!("not signed: {}", waiting.why);
             withdrawal.history.push(Moment::of(&what, &dropped.request_id));
+            if withdrawal.transactions.is_empty() && withdrawal.wish == Some(Wish::Cancel) {
+                let ended = pages.end(withdrawal, WithdrawalState::Cancelled, "cancelled before it was signed");
+                return ended.map(|_| ());
+            }
             // A variant that was refused leaves the withdrawal as it was.
             withdrawal.waiting = Some(waiting);
             pages.put(&withdrawal)?;
@@ -262,11 +270,27 @@ impl Pages {
         Ok(())
     }
 
+    /// Likewise, but for what another withdrawal has by now: the chain decides between the two.
+    pub(super) fn hold_what_is_free(&mut self, withdrawal: &Withdrawal, holds: &[String]) -> Result<(), JournalError> {
+        let mut table = self.transaction.open_table(tables::HELD)?;
+        for hold in holds {
+            let key = (withdrawal.chain.as_str(), hold.as_str());
+            if table.get(key)?.is_none() {
+                table.insert(key, withdrawal.id.as_str())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Lets go of what no remaining transaction of the withdrawal uses.
     pub(super) fn release(&mut self, withdrawal: &Withdrawal, holds: &[String]) -> Result<(), JournalError> {
         let mut table = self.transaction.open_table(tables::HELD)?;
         for hold in holds.iter().filter(|hold| withdrawal.state.is_settled() || !withdrawal.uses(hold)) {
-            table.remove((withdrawal.chain.as_str(), hold.as_str()))?;
+            let key = (withdrawal.chain.as_str(), hold.as_str());
+            let is_its_own = table.get(key)?.is_some_and(|holder| holder.value() == withdrawal.id.as_str());
+            if is_its_own {
+                table.remove(key)?;
+            }
         }
         Ok(())
     }

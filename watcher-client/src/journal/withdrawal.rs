@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr};
 
 use appliance_wire::{Decimal, RequestId};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::chains::{Block, Draft, Order, Signed, Variation};
 
@@ -69,7 +70,7 @@ impl fmt::Display for WithdrawalId {
 }
 
 /// What a withdrawal is for.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// Somebody is paid.
@@ -93,7 +94,7 @@ impl Purpose {
 }
 
 /// Where a withdrawal stands. The last three are for ever, but for a reorganisation deeper than the confirmations.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WithdrawalState {
     /// Wanted; a transaction may be drafted, none is signed.
@@ -155,7 +156,7 @@ impl Withdrawal {
 }
 
 /// What was asked for after creation.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Wish {
     /// A higher fee.
@@ -193,7 +194,7 @@ pub struct Transaction {
 }
 
 /// Where one transaction stands.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TransactionState {
     /// Drafted.
@@ -239,7 +240,7 @@ pub struct Mined {
 }
 
 /// Why a withdrawal does not go on, and when it is tried again.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Waiting {
     /// For people: what is missing and what to do.
     pub why: String,
@@ -254,7 +255,7 @@ pub struct Waiting {
 }
 
 /// A step of a withdrawal, for its timeline.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Moment {
     /// RFC 3339.
     pub at: String,
@@ -262,6 +263,7 @@ pub struct Moment {
     pub what: String,
     /// The transaction it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub request_id: Option<RequestId>,
     /// What the chain knows that transaction by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -271,5 +273,6 @@ pub struct Moment {
     pub entry: Option<u64>,
     /// What it cost at most, in the chain's native asset.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     pub fee: Option<Decimal>,
 }

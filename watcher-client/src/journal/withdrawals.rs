@@ -6,7 +6,7 @@ use redb::ReadableTable;
 
 use super::{
     EventKind, Journal, JournalError, Mined, Moment, Pages, Purpose, Subject, Transaction, Waiting, Wish, Withdrawal,
-    WithdrawalId, WithdrawalState, decode, encode, tables,
+    WithdrawalId, WithdrawalState, WithdrawalView, decode, encode, tables,
 };
 use crate::chains::{Held, Order, Signed};
 
@@ -312,7 +312,7 @@ impl Pages {
         Ok(withdrawal)
     }
 
-    fn end(
+    pub(super) fn end(
         &mut self,
         mut withdrawal: Withdrawal,
         state: WithdrawalState,
@@ -361,7 +361,7 @@ impl Pages {
     }
 
     pub(super) fn tell_of(&mut self, kind: EventKind, withdrawal: &Withdrawal) -> Result<(), JournalError> {
-        let subject = Subject::Withdrawal(Box::new(withdrawal.clone()));
+        let subject = Subject::Withdrawal(Box::new(WithdrawalView::short(withdrawal)));
         self.tell(kind, &withdrawal.chain, subject).map(|_| ())
     }
 
@@ -394,7 +394,7 @@ impl Pages {
             withdrawal.state = WithdrawalState::Sent;
             withdrawal.history.push(Moment::now("looked at again after a deep reorganisation"));
             let holds: Vec<String> = withdrawal.holds().map(str::to_owned).collect();
-            self.hold(&withdrawal, &holds)?;
+            self.hold_what_is_free(&withdrawal, &holds)?;
             self.put(&withdrawal)?;
         }
         Ok(())

@@ -35,10 +35,18 @@ pub(super) fn client_config(config: &Config) -> Result<ClientConfig, ConfigError
 
 /// Believes these CAs and shows no certificate of ours: for witnesses, which know nobody.
 pub(crate) fn anonymous(ca: &Path) -> Result<ClientConfig, ConfigError> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(&[&TLS13])
-        .map_err(|error| ConfigError::new(ca, error.to_string()))?;
-    Ok(builder.with_root_certificates(roots(ca)?).with_no_client_auth())
+    believing(roots(ca)?).map_err(|error| ConfigError::new(ca, error.to_string()))
+}
+
+/// Believes nobody: for plain HTTP, whose client wants to know all the same.
+pub(crate) fn none() -> Result<ClientConfig, rustls::Error> {
+    believing(RootCertStore::empty())
+}
+
+fn believing(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_protocol_versions(&[&TLS13])?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 fn roots(ca: &Path) -> Result<RootCertStore, ConfigError> {

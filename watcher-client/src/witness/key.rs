@@ -1,11 +1,6 @@
 //! The witness's private key: a PEM file of PKCS#8 (RFC 5958, RFC 8410) that only its owner can read.
 
-use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Read, Write},
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::Path,
-};
+use std::{fs::OpenOptions, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
 
 use appliance_wire::{BadWitnessKey, WitnessKey, cosigned_text};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -13,13 +8,10 @@ use ed25519_dalek::{SECRET_KEY_LENGTH, Signer as _, SigningKey};
 use rand::{RngCore, rngs::OsRng};
 use rustls::pki_types::{PrivatePkcs8KeyDer, pem::PemObject};
 
-use crate::{ConfigError, Error};
+use crate::{ConfigError, Error, private_file};
 
 /// What PKCS#8 writes before the 32 bytes of an Ed25519 key (RFC 8410 section 7).
 const PKCS8_PREFIX: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
-
-/// A key file is a few lines; a longer one is something else.
-const LONGEST_FILE: u64 = 4096;
 
 /// Cosigns under one name.
 pub(super) struct Signer {
@@ -37,7 +29,7 @@ impl Signer {
     /// Reads the key of witness `name`.
     pub(super) fn read(name: &str, file: &Path) -> Result<Self, ConfigError> {
         let bad = |problem: String| ConfigError::new(file, problem);
-        let pem = read_private(file).map_err(|problem| bad(problem.to_string()))?;
+        let pem = private_file::read(file).map_err(|problem| bad(problem.to_string()))?;
         let key = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes());
         let key = key.map_err(|error| bad(format!("no private key in PEM ({error}); {ADVICE}")))?;
         let seed = key.secret_pkcs8_der().strip_prefix(&PKCS8_PREFIX);
@@ -80,22 +72,6 @@ pub(crate) fn generate(name: &str, out: &Path) -> Result<WitnessKey, Error> {
     };
     write().map_err(|source| Error::State { doing: "making", file: out.to_owned(), source })?;
     Ok(signer.public)
-}
-
-fn read_private(file: &Path) -> io::Result<String> {
-    if fs::symlink_metadata(file)?.is_symlink() {
-        return Err(io::Error::other("is a symbolic link; name the file itself"));
-    }
-    let opened = File::open(file)?;
-    let mode = opened.metadata()?.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(io::Error::other(format!(
-            "has mode {mode:04o}, open to others than its owner; run chmod 600 on it"
-        )));
-    }
-    let mut text = String::new();
-    opened.take(LONGEST_FILE).read_to_string(&mut text)?;
-    Ok(text)
 }
 
 const ADVICE: &str = "make one with `chancery-watcher witness key`";

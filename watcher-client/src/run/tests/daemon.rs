@@ -1,0 +1,1 @@
+//! Started and stopped whole.

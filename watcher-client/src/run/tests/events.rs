@@ -1,0 +1,1 @@
+//! Events as pages and over a WebSocket.

@@ -1,0 +1,1 @@
+//! Events pushed: signed, in order, at least once.
