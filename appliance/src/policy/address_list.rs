@@ -49,8 +49,11 @@ pub(super) fn address_list(
 /// Whether the appliance can derive an address of it on some chain.
 fn has_an_address(key: &PolicyKey, assets: &Catalogue<Asset>) -> bool {
     let mut paid = assets.items().filter(|asset| key.assets.contains(&asset.name));
-    key.algorithm == Algorithm::Secp256k1
-        && paid.any(|asset| key.address_type.is_some() || !asset.chain.has_address_types())
+    match key.algorithm {
+        Algorithm::Secp256k1 => paid.any(|asset| key.address_type.is_some() || asset.chain.is_evm()),
+        Algorithm::Ed25519 => paid.any(|asset| asset.chain == Chain::Solana),
+        Algorithm::P256 => false,
+    }
 }
 
 fn addresses(section: &Section<'_>, assets: &Catalogue<Asset>) -> Option<BTreeSet<String>> {

@@ -4,7 +4,7 @@ mod verified;
 
 use std::str::FromStr;
 
-use appliance_wire::AddressType;
+use appliance_wire::{AddressType, Chain};
 use hsm_types::{Algorithm, KeyLabel};
 
 use super::{Asset, catalogue::Catalogue};
@@ -130,6 +130,13 @@ pub(super) fn key(section: &Section<'_>, assets: &Catalogue<Asset>) -> Option<Po
     }
     let state = if section.has("state") { section.optional_parsed("state") } else { Some(KeyState::Active) };
     let (algorithm, paid) = (algorithm?, paid?);
+    if let Some(asset) = paid.iter().find(|asset| asset.chain == Chain::Solana)
+        && algorithm != Algorithm::Ed25519
+    {
+        let message =
+            format!("\"{}\" is on solana, which {algorithm} keys sign nothing for: it takes ed25519", asset.name);
+        section.mistake("assets", message);
+    }
     if address_type.is_some() {
         check_address_type(section, algorithm, &paid, assets.is_whole());
     }

@@ -22,7 +22,7 @@ pub(super) fn warnings(names: &Names, quorum: Option<&Quorum>, rules: &[Rule], l
 }
 
 fn of_missing_officers(names: &Names) -> Option<String> {
-    let is_money = |chain: &Chain| matches!(chain, Chain::Bitcoin | Chain::Litecoin | Chain::Evm(1));
+    let is_money = |chain: &Chain| matches!(chain, Chain::Bitcoin | Chain::Litecoin | Chain::Solana | Chain::Evm(1));
     let asset = names.assets.items().find(|asset| is_money(&asset.chain)).filter(|_| names.officers.count() == 0)?;
     Some(format!(
         "there is no [[officer]], and \"{}\" is money: whoever operates the appliance changes what may be signed, and \

@@ -21,10 +21,16 @@ impl Amount {
         Self(U256::from(units))
     }
 
-    /// The number in 32 bytes, the highest first.
+    /// Of a number in 32 bytes, the highest first.
     #[must_use]
     pub fn from_be_bytes(bytes: [u8; 32]) -> Self {
         Self(U256::from_be_bytes(bytes))
+    }
+
+    /// The number in 32 bytes, the highest first.
+    #[must_use]
+    pub fn to_be_bytes(self) -> [u8; 32] {
+        self.0.to_be_bytes()
     }
 
     /// The product, where it fits 256 bits.

@@ -2,6 +2,7 @@
 
 mod address;
 mod destination;
+mod solana;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,8 @@ pub enum Chain {
     Litecoin,
     /// A private Litecoin chain.
     LitecoinRegtest,
+    /// Solana, on whichever of its clusters: they have the same addresses.
+    Solana,
     /// A chain of Ethereum's kind, by its chain id.
     Evm(u64),
 }
@@ -35,8 +38,8 @@ pub enum Chain {
 /// A text that is no [`Chain`].
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
-    "\"{0}\" is no chain: write bitcoin, bitcoin-testnet, bitcoin-signet, bitcoin-regtest, litecoin, litecoin-regtest \
-     or, in a policy, {{ evm = CHAIN_ID }}"
+    "\"{0}\" is no chain: write bitcoin, bitcoin-testnet, bitcoin-signet, bitcoin-regtest, litecoin, litecoin-regtest, \
+     solana or, in a policy, {{ evm = CHAIN_ID }}"
 )]
 pub struct UnknownChain(String);
 
@@ -48,13 +51,14 @@ struct Prefixes {
 }
 
 impl Chain {
-    const NAMED: [(&'static str, Self); 6] = [
+    const NAMED: [(&'static str, Self); 7] = [
         ("bitcoin", Self::Bitcoin),
         ("bitcoin-testnet", Self::BitcoinTestnet),
         ("bitcoin-signet", Self::BitcoinSignet),
         ("bitcoin-regtest", Self::BitcoinRegtest),
         ("litecoin", Self::Litecoin),
         ("litecoin-regtest", Self::LitecoinRegtest),
+        ("solana", Self::Solana),
     ];
 
     /// Decimals of what fees are paid in.
@@ -62,6 +66,7 @@ impl Chain {
     pub fn native_decimals(&self) -> u8 {
         match self {
             Self::Evm(_) => 18,
+            Self::Solana => 9,
             Self::Bitcoin
             | Self::BitcoinTestnet
             | Self::BitcoinSignet
@@ -69,6 +74,12 @@ impl Chain {
             | Self::Litecoin
             | Self::LitecoinRegtest => 8,
         }
+    }
+
+    /// Whether it is of Ethereum's kind, and so has contracts.
+    #[must_use]
+    pub fn is_evm(&self) -> bool {
+        matches!(self, Self::Evm(_))
     }
 
     /// Whether addresses on it come in types: chains of Bitcoin's kind.
@@ -88,7 +99,7 @@ impl Chain {
             // spelling here, and that one is Bitcoin's.
             Self::Litecoin => prefixes("ltc", 48, 50),
             Self::LitecoinRegtest => prefixes("rltc", 111, 58),
-            Self::Evm(_) => None,
+            Self::Solana | Self::Evm(_) => None,
         }
     }
 }

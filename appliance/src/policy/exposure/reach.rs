@@ -169,7 +169,7 @@ fn listed<'p>(policy: &'p Policy, rule: &Rule, chain: &Chain) -> BTreeSet<&'p st
 
 fn most_of_request(rule: &Rule, chain: &Chain) -> Option<Amount> {
     // An EVM transaction pays one destination.
-    let of_one = rule.max_amount.filter(|_| !chain.has_address_types());
+    let of_one = rule.max_amount.filter(|_| chain.is_evm());
     [rule.max_request_amount, of_one].into_iter().flatten().min()
 }
 

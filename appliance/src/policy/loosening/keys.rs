@@ -65,7 +65,7 @@ pub(super) fn is_comparable(before: &PolicyKey, after: &PolicyKey) -> bool {
 fn form(policy: &Policy, key: &PolicyKey) -> Option<(Option<Chain>, Option<AddressType>)> {
     let mut forms = policy.assets_of_key(key).map(|asset| {
         let has_types = asset.chain.has_address_types();
-        (has_types.then_some(asset.chain), key.address_type.filter(|_| has_types))
+        ((!asset.chain.is_evm()).then_some(asset.chain), key.address_type.filter(|_| has_types))
     });
     let first = forms.next()?;
     forms.all(|form| form == first).then_some(first)

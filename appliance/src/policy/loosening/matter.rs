@@ -28,7 +28,7 @@ impl<'p> Matter<'p> {
         }
         let of_asset = |asset: &'p Asset| {
             // A call pays the chain's own asset, and something to its contract even where that is 0.
-            let is_called = asset.contract.is_none() && !asset.chain.has_address_types();
+            let is_called = asset.contract.is_none() && asset.chain.is_evm();
             let calls = calls.clone().into_iter().filter(move |_| is_called);
             [Self::Nobody(asset), Self::Paid(asset, None)]
                 .into_iter()

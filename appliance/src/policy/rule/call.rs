@@ -39,7 +39,7 @@ fn check_key(section: &Section<'_>, key: &PolicyKey, names: &Names) {
     if key.evidence == Level::Declared {
         section.mistake("call", format!("key \"{}\" is declared: what it calls is not known", key.name));
     }
-    if chains(&[key], &names.assets).iter().any(Chain::has_address_types) {
+    if chains(&[key], &names.assets).iter().any(|chain| !chain.is_evm()) {
         section.mistake("call", format!("key \"{}\" pays on a chain without contracts", key.name));
     }
 }

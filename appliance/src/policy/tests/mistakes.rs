@@ -243,3 +243,59 @@ fn deleting_a_line_grants_no_key_to_anyone_else() {
     read.retain(|key| !optional.contains(&key.as_str()) && key != "max_amount" && !key.starts_with('"'));
     assert_eq!(read, Vec::<String>::new());
 }
+
+const SOLANA: &str = r#"version = 1
+
+[[watcher]]
+name = "sol-watcher"
+public_keys_sha256 = ["00000000000000000000000000000000000000000000000000000000000000aa"]
+
+[[asset]]
+name = "SOL"
+chain = "solana"
+decimals = 9
+
+[[key]]
+name = "sol-hot"
+algorithm = "ed25519"
+evidence = "declared"
+assets = ["SOL"]
+
+[[address_list]]
+name = "ours"
+keys = ["sol-hot"]
+addresses = ["FVen3X669xLzsi6N2V91DoiyzHzg1uAgqiT8jZ9nS96Z"]
+
+[[rule]]
+name = "withdrawals"
+watchers = ["sol-watcher"]
+keys = ["sol-hot"]
+asset = "SOL"
+destinations = "ours"
+max_amount = "10"
+max_fee = "0.00001"
+action = "sign"
+"#;
+
+#[test]
+fn of_solana() {
+    let policy = Policy::parse(SOLANA).unwrap();
+    assert!(policy.warnings.iter().any(|warning| warning.contains("\"SOL\" is money")), "{:?}", policy.warnings);
+    for (line, from, to, words) in [
+        (9, "\"solana\"", "\"solana-devnet\"", "line 9, asset[1].chain: \"solana-devnet\" is no chain: write bitcoin"),
+        (10, "9", "8", "line 10, asset[1].decimals: the native asset of solana has 9 decimals"),
+        (10, "9", "9\ncontract = \"0x00\"", "line 11, asset[1].contract: solana has no contracts"),
+        (
+            14,
+            "ed25519",
+            "secp256k1",
+            "line 16, key[1].assets: \"SOL\" is on solana, which secp256k1 keys sign nothing for",
+        ),
+        (14, "ed25519", "p256", "line 16, key[1].assets: \"SOL\" is on solana, which p256 keys sign nothing for"),
+        (15, "declared", "verified", "line 14, key[1].algorithm: a verified key is secp256k1; no chain here"),
+        (21, "FVen", "0Ven", "line 21, address_list[1].addresses: \"0Ven"),
+    ] {
+        let mistakes = mistakes_of_changed(SOLANA, line, from, to);
+        assert!(mistakes.iter().any(|mistake| mistake.starts_with(words)), "{to:?}: {words} in {mistakes:#?}");
+    }
+}

@@ -8,7 +8,7 @@ use ripemd::Ripemd160;
 use sha2::{Digest as _, Sha256};
 use sha3::Keccak256;
 
-use super::Chain;
+use super::{Chain, solana};
 
 /// The form of an address of Bitcoin's kind.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -48,9 +48,12 @@ impl fmt::Display for AddressType {
 
 impl Chain {
     /// The address of `key` on this chain, in the form given on chains of Bitcoin's kind; EVM chains have one. None for
-    /// keys that are not of secp256k1.
+    /// keys that sign nothing there: Solana's are of Ed25519, all others of secp256k1.
     #[must_use]
     pub fn address_of(&self, key: &PublicKey, address_type: Option<AddressType>) -> Option<String> {
+        if *self == Self::Solana {
+            return solana::address_of(key);
+        }
         let coordinates = key.coordinates()?;
         let Some(prefixes) = self.prefixes() else {
             let hash = Keccak256::digest(coordinates);

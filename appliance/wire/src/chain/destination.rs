@@ -2,7 +2,7 @@
 
 use bech32::{Fe32, segwit};
 
-use super::{Chain, Prefixes};
+use super::{Chain, Prefixes, solana};
 
 /// Why a text is no address of a chain.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -48,13 +48,14 @@ impl Chain {
     ///
     /// # Errors
     /// Mistyped texts and addresses of other networks. EVM addresses name no network and their capitals are not
-    /// checked.
+    /// checked; Solana's name no network either and have no checksum.
     pub fn normal_destination(&self, text: &str) -> Result<String, BadDestination> {
         // Reading base58 takes time that grows with the square of the length.
         if text.len() > LONGEST_ADDRESS || !text.is_ascii() {
             return Err(BadDestination::Form { text: text.chars().take(LONGEST_ADDRESS).collect(), chain: *self });
         }
         match self.prefixes() {
+            None if *self == Self::Solana => self.normal_solana(text),
             None => self.normal_evm(text),
             Some(prefixes) => match segwit_network(text) {
                 Some(network) => self.normal_segwit(text, &prefixes, network),
@@ -68,6 +69,14 @@ impl Chain {
         match digits {
             Some(digits) if digits.bytes().all(|digit| digit.is_ascii_hexdigit()) => Ok(text.to_ascii_lowercase()),
             Some(_) | None => Err(BadDestination::Form { text: text.to_owned(), chain: *self }),
+        }
+    }
+
+    fn normal_solana(&self, text: &str) -> Result<String, BadDestination> {
+        if solana::is_address(text) {
+            Ok(text.to_owned())
+        } else {
+            Err(BadDestination::Form { text: text.to_owned(), chain: *self })
         }
     }
 

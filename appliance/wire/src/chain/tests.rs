@@ -168,9 +168,38 @@ fn a_chain_has_one_name() {
     for chain in BITCOIN_FAMILY {
         assert_eq!(chain.to_string().parse(), Ok(chain));
     }
+    assert_eq!("solana".parse(), Ok(Chain::Solana));
+    assert_eq!(Chain::Solana.to_string(), "solana");
     assert_eq!(Chain::Evm(8453).to_string(), "evm:8453");
     assert_eq!("evm:8453".parse(), Ok(Chain::Evm(8453)));
     for bad in ["Bitcoin", "evm:01", "evm:", "evm:+1", "evm"] {
         assert!(bad.parse::<Chain>().is_err(), "{bad}");
+    }
+}
+
+/// The public key of RFC 8032, 7.1, test 1; its base58 by `solders` 0.29: `Pubkey(bytes.fromhex(...))`.
+#[test]
+fn an_address_of_solana_is_the_public_key_in_base58_and_has_one_spelling() {
+    let key = hex::decode("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a").unwrap();
+    let key = PublicKey::decode(Algorithm::Ed25519, &key).unwrap();
+    let address = "FVen3X669xLzsi6N2V91DoiyzHzg1uAgqiT8jZ9nS96Z";
+    assert_eq!(Chain::Solana.address_of(&key, None).as_deref(), Some(address));
+    assert_eq!(Chain::Bitcoin.address_of(&key, Some(AddressType::P2wpkh)), None);
+    assert_eq!(Chain::Evm(1).address_of(&key, None), None);
+    assert_eq!(Chain::Solana.normal_destination(address).as_deref(), Ok(address));
+    let program = "1".repeat(32);
+    assert_eq!(Chain::Solana.normal_destination(&program).as_deref(), Ok(program.as_str()));
+    let long = "1".repeat(1_000_000);
+    for bad in [
+        "",
+        "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa",
+        // One character less is another address: there is no checksum. Two less are too few bytes.
+        "FVen3X669xLzsi6N2V91DoiyzHzg1uAgqiT8jZ9nS9",
+        "1FVen3X669xLzsi6N2V91DoiyzHzg1uAgqiT8jZ9nS96Z",
+        " FVen3X669xLzsi6N2V91DoiyzHzg1uAgqiT8jZ9nS96Z",
+        "FVen3X669xLzsi6N2V91DoiyzHzg1uAgqiT8jZ9nS96l",
+        &long,
+    ] {
+        assert!(matches!(Chain::Solana.normal_destination(bad), Err(BadDestination::Form { .. })), "{bad:.50}");
     }
 }
