@@ -6,11 +6,14 @@ use libtest_mimic::{Failed, Trial};
 
 pub(crate) mod anvil;
 pub(crate) mod body;
+pub(crate) mod daemon;
+pub(crate) mod exchange;
 pub(crate) mod installation;
 pub(crate) mod litecoind;
 pub(crate) mod load;
 pub(crate) mod long_log;
 pub(crate) mod officers;
+pub(crate) mod relay;
 pub(crate) mod rpc;
 pub(crate) mod running;
 pub(crate) mod shim;

@@ -26,8 +26,10 @@ mod durability;
 mod ethereum;
 mod events;
 mod evm_chain;
+mod exactly_once;
 mod explain;
 mod export;
+mod flows;
 mod freeze;
 mod harness;
 mod idempotency;
@@ -83,8 +85,10 @@ fn main() -> ExitCode {
         ethereum::trials(),
         events::trials(),
         evm_chain::trials(),
+        exactly_once::trials(),
         explain::trials(),
         export::trials(),
+        flows::trials(),
         freeze::trials(),
         idempotency::trials(),
         keys::trials(),

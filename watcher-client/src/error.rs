@@ -179,6 +179,35 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether something is not what it claims to be: nothing goes on before a person has looked.
+    #[must_use]
+    pub fn is_alarm(&self) -> bool {
+        match self {
+            Self::NotVerified { .. }
+            | Self::KeyChanged { .. }
+            | Self::ChainCodeChanged { .. }
+            | Self::Inconsistent { .. }
+            | Self::Forked { .. }
+            | Self::ForkKnown(_)
+            | Self::NotFrozen { .. }
+            | Self::Checkpoint(_)
+            | Self::Receipt(_) => true,
+            Self::Config(_)
+            | Self::StateDamaged { .. }
+            | Self::Refused(_)
+            | Self::Transport(_)
+            | Self::Unexpected { .. }
+            | Self::Unsigned(_)
+            | Self::NotOurs { .. }
+            | Self::Unfinished { .. }
+            | Self::State { .. }
+            | Self::WitnessRunning(_)
+            | Self::Listen { .. }
+            | Self::StreamEnded { .. }
+            | Self::NoReceiptYet { .. } => false,
+        }
+    }
+
     /// The signer's refusal, where it is one.
     #[must_use]
     pub fn problem(&self) -> Option<&Problem> {

@@ -28,12 +28,12 @@ mod withdrawals;
 
 pub use self::{
     addresses::{Assigned, PoolStanding},
-    chain_books::{Alarm, ChainBooks},
+    chain_books::{Alarm, ChainBooks, KeyAddress},
     deposit::{Deposit, DepositState},
     deposits::{Counts, Observation},
     error::JournalError,
     event::{Event, EventKind, Subject},
-    steps::{Drafted, Next, Recorded, Undrafted},
+    steps::{Drafted, Dropped, Next, Recorded, Undrafted},
     view::{TransactionView, WithdrawalView},
     withdrawal::{
         Mined, Moment, Purpose, Transaction, TransactionState, Waiting, Wish, Withdrawal, WithdrawalId, WithdrawalState,

@@ -29,6 +29,7 @@ mod client;
 mod config;
 mod descriptor;
 mod error;
+pub mod flows;
 mod fork_files;
 pub mod journal;
 mod known_keys;

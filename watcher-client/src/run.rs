@@ -75,11 +75,11 @@ impl Daemon {
             others.spawn(receiver.clone().deliver(journal.clone(), stopped.clone()));
         }
         let flows = tokio::spawn({
-            let (config, client, journal) = (config.clone(), client.clone(), journal.clone());
+            let (config, journal) = (config.clone(), journal.clone());
             let (board, stopped) = (board.clone(), stopped.clone());
             async move { flows::serve(&config, client, journal, board, stopped).await }
         });
-        let desk = Arc::new(Desk::new(config, journal, client, board, token, receivers, stopped.clone()));
+        let desk = Arc::new(Desk::new(config, journal, board, token, receivers, stopped.clone()));
         others.spawn(server::serve(listener, tls, api::router(desk), stopped));
         tracing::info!(%address, journal = %run.journal.display(), "the watcher serves");
         Ok(Self { address, stop, flows, others })

@@ -18,6 +18,8 @@ use super::rpc::{Refused, Rpc};
 pub(crate) const CHAIN_ID: u64 = 31_337;
 /// Where `.ci/prerequisites tests` puts it.
 const UNPACKED: &str = "../var/anvil/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil";
+/// Whose payments anvil signs for.
+const STRANGER: &str = "0x00000000000000000000000000000000000057a6";
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
 
 /// An ERC-20 of two functions, assembled by hand. An account's balance is in the storage slot of its address.
@@ -51,7 +53,8 @@ const ERC20: &str = concat!(
 pub(crate) struct Anvil {
     child: Child,
     address: SocketAddr,
-    rpc: Rpc,
+    /// For calls that one test alone makes.
+    pub(crate) rpc: Rpc,
 }
 
 /// What became of a mined transaction.
@@ -121,6 +124,13 @@ impl Anvil {
         number(&self.rpc.call("eth_getBalance", json!([account, "latest"])))
     }
 
+    /// Has a stranger pay this many wei, in hexadecimal; mined with the next block.
+    pub(crate) fn pay(&self, account: &str, wei: &str) {
+        self.rpc.call("anvil_setBalance", json!([STRANGER, "0x56bc75e2d63100000"]));
+        self.rpc.call("anvil_impersonateAccount", json!([STRANGER]));
+        self.rpc.call("eth_sendTransaction", json!([{ "from": STRANGER, "to": account, "value": wei }]));
+    }
+
     /// How many transactions of an account were mined: its next nonce.
     pub(crate) fn nonce(&self, account: &str) -> u64 {
         u64::try_from(number(&self.rpc.call("eth_getTransactionCount", json!([account, "latest"])))).unwrap()
@@ -145,6 +155,12 @@ impl Anvil {
         Some(Receipt { succeeded: receipt["status"] == "0x1", from })
     }
 
+    /// What a mined transaction cost beside what it paid, in wei.
+    pub(crate) fn cost(&self, hash: &str) -> u128 {
+        let receipt = self.rpc.call("eth_getTransactionReceipt", json!([hash]));
+        number(&receipt["gasUsed"]) * number(&receipt["effectiveGasPrice"])
+    }
+
     /// Puts a token at `contract`, all of which belongs to `owner`.
     pub(crate) fn deploy_token(&self, contract: &str, owner: &str, supply: u64) {
         self.set_code(contract, ERC20);
@@ -156,6 +172,16 @@ impl Anvil {
     pub(crate) fn token_balance(&self, contract: &str, account: &str) -> u128 {
         let data = format!("0x70a08231{:0>64}", account.trim_start_matches("0x"));
         number(&self.rpc.call("eth_call", json!([{ "to": contract, "data": data }, "latest"])))
+    }
+
+    /// Whether it has heard of a transaction.
+    pub(crate) fn knows(&self, hash: &str) -> bool {
+        !self.rpc.call("eth_getTransactionByHash", json!([hash])).is_null()
+    }
+
+    /// Throws away what waits to be mined, as nodes do that are short of room.
+    pub(crate) fn evict(&self) {
+        self.rpc.call("anvil_dropAllTransactions", json!([]));
     }
 
     /// A reorganisation: the last `depth` blocks are replaced by empty ones.

@@ -21,7 +21,10 @@ const USER: &str = "tests";
 /// `litecoind -regtest` with a wallet that has mined something; ends with this value.
 pub(crate) struct Litecoind {
     child: Child,
-    rpc: Rpc,
+    /// For calls that one test alone makes.
+    pub(crate) rpc: Rpc,
+    /// `user:password`.
+    pub(crate) credentials: String,
     _directory: TempDir,
 }
 
@@ -58,7 +61,8 @@ impl Litecoind {
             panic!("starting litecoind: {error}: run `.ci/prerequisites tests`, which installs it");
         });
         let rpc = Rpc::with_password(port, USER, &password);
-        let mut node = Self { child, rpc, _directory: directory };
+        let credentials = format!("{USER}:{password}");
+        let mut node = Self { child, rpc, credentials, _directory: directory };
         node.wait_until_it_answers().map_err(|why| format!("{why}\n{}", std::fs::read_to_string(&log).unwrap()))?;
         // Debian's build has no SQLite, so no descriptor wallets.
         node.rpc.call("createwallet", json!({ "wallet_name": "miner", "descriptors": false }));
@@ -139,6 +143,18 @@ impl Litecoind {
     /// Takes that back.
     pub(crate) fn reconsider(&self, hash: &str) {
         self.rpc.call("reconsiderblock", json!([hash]));
+    }
+
+    /// The height of the last block.
+    pub(crate) fn height(&self) -> u64 {
+        self.rpc.call("getblockcount", json!([])).as_u64().unwrap()
+    }
+
+    /// Mines blocks that hold nothing, whatever waits.
+    pub(crate) fn generate_empty(&self, blocks: u32) {
+        for _ in 0..blocks {
+            self.rpc.call("generateblock", json!([self.new_address(), []]));
+        }
     }
 
     /// The hash of the last block.

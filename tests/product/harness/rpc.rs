@@ -37,6 +37,11 @@ impl Rpc {
         Self { address, authorization: Some(authorization) }
     }
 
+    /// Where the node answers.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// A call that must succeed.
     pub(crate) fn call(&self, method: &str, params: Value) -> Value {
         self.try_call(method, params).unwrap_or_else(|refused| panic!("{method}: {refused:?}"))

@@ -30,6 +30,12 @@ impl Own {
         Self { key, children: Arc::new(children) }
     }
 
+    /// Adds children.
+    pub fn add(&mut self, children: impl IntoIterator<Item = OwnAddress>) {
+        let all = Arc::make_mut(&mut self.children);
+        all.extend(children.into_iter().map(|own| (own.address.clone(), own)));
+    }
+
     /// The key itself: where change and sweeps go.
     #[must_use]
     pub fn key(&self) -> &OwnAddress {

@@ -40,29 +40,9 @@ impl Failure {
             Self::Usage(_) => 2,
             Self::Run(error) if error.is_for_good() => 78,
             Self::Run(_) => 1,
-            Self::Client(error) => match **error {
-                Error::Config(_) | Error::StateDamaged { .. } => 78,
-                Error::NotVerified { .. }
-                | Error::KeyChanged { .. }
-                | Error::ChainCodeChanged { .. }
-                | Error::Inconsistent { .. }
-                | Error::Forked { .. }
-                | Error::ForkKnown(_)
-                | Error::NotFrozen { .. }
-                | Error::Checkpoint(_)
-                | Error::Receipt(_) => 3,
-                Error::Refused(_)
-                | Error::Transport(_)
-                | Error::Unexpected { .. }
-                | Error::Unsigned(_)
-                | Error::NotOurs { .. }
-                | Error::Unfinished { .. }
-                | Error::State { .. }
-                | Error::WitnessRunning(_)
-                | Error::Listen { .. }
-                | Error::StreamEnded { .. }
-                | Error::NoReceiptYet { .. } => 1,
-            },
+            Self::Client(error) if error.is_alarm() => 3,
+            Self::Client(error) if matches!(**error, Error::Config(_) | Error::StateDamaged { .. }) => 78,
+            Self::Client(_) => 1,
         }
     }
 

@@ -1,5 +1,6 @@
 //! Where the watcher stands on each chain.
 
+use hsm_types::Algorithm;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -22,6 +23,19 @@ pub struct ChainBooks {
     pub alarm: Option<Alarm>,
     /// Sweeps and top-ups made so far.
     pub own_withdrawals: u64,
+    /// The key's own address, as first seen.
+    pub key: Option<KeyAddress>,
+}
+
+/// The address of the chain's key itself.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct KeyAddress {
+    /// In its one spelling.
+    pub address: String,
+    /// Hexadecimal.
+    pub public_key: String,
+    /// Of which kind.
+    pub algorithm: Algorithm,
 }
 
 /// What a person has to look at.
@@ -50,6 +64,25 @@ impl Journal {
     /// See [`JournalError`].
     pub fn begin_chain(&self, chain: &str, from: &Block) -> Result<(), JournalError> {
         self.write(|pages| pages.change_chain(chain, |books| books.safe = Some(from.clone())).map(|_| ()))
+    }
+
+    /// Keeps the key's own address at first sight.
+    ///
+    /// # Errors
+    /// [`JournalError::Conflict`] where another one was seen before: a journal is of one key.
+    pub fn keep_key(&self, chain: &str, key: &KeyAddress) -> Result<(), JournalError> {
+        self.write(|pages| {
+            let known = pages.chain(chain)?.key;
+            match known {
+                Some(known) if known == *key => Ok(()),
+                Some(known) => Err(JournalError::Conflict(format!(
+                    "chain {chain}: the key's address is {} and was {} when this journal began: a journal is of one \
+                     key; name another file as `run.journal` for another key",
+                    key.address, known.address
+                ))),
+                None => pages.change_chain(chain, |books| books.key = Some(key.clone())).map(|_| ()),
+            }
+        })
     }
 
     /// Stops crediting, drafting and sending on a chain until a person has looked.

@@ -39,6 +39,17 @@ pub struct Drafted {
     transaction: Box<Transaction>,
 }
 
+/// Why an unsigned transaction is taken back.
+#[derive(Clone, Debug)]
+pub struct Dropped {
+    /// In words.
+    pub why: String,
+    /// Whether its request id is bound at the signer all the same, for ever.
+    pub bound: bool,
+    /// When a further one is drafted.
+    pub waiting: Option<Waiting>,
+}
+
 /// A withdrawal whose last transaction is recorded with its signatures.
 #[derive(Clone, Debug)]
 pub struct Recorded {
@@ -139,7 +150,7 @@ impl Journal {
         self.write(|pages| {
             let mut withdrawal = pages.unchanged(seen)?;
             pages.hold(&withdrawal, &draft.holds)?;
-            let position = withdrawal.transactions.len();
+            let position = withdrawal.transactions.len() + withdrawal.spent_ids;
             let request_id = withdrawal.id.request_id(position);
             let request_id = request_id.ok_or_else(|| {
                 JournalError::Refused(format!("{}: {position} transactions are too many", withdrawal.id))
@@ -170,24 +181,24 @@ impl Journal {
         })
     }
 
-    /// Takes an unsigned transaction back: the signer refused it, so nothing is bound to it. What it would have spent is
-    /// free again; a further one is drafted later, or, for a variant, when it is wished for again.
+    /// Takes an unsigned transaction back: it will not be signed. What it would have spent is free again. The first of a
+    /// withdrawal is put off by `waiting` and drafted again later; without the others the withdrawal is as it was before.
     ///
     /// # Errors
     /// See [`JournalError`].
-    pub fn drop_draft(&self, drafted: &Drafted, waiting: Waiting) -> Result<(), JournalError> {
+    pub fn drop_draft(&self, drafted: &Drafted, dropped: &Dropped) -> Result<(), JournalError> {
         self.write(|pages| {
             let mut withdrawal = pages.unchanged(&drafted.withdrawal)?;
-            let Some(dropped) = withdrawal.transactions.pop() else { return Ok(()) };
-            pages.release(&withdrawal, &dropped.draft.holds)?;
-            let what = format!("not signed: {}", waiting.why);
-            withdrawal.history.push(Moment::of(&what, &dropped.request_id));
+            let Some(transaction) = withdrawal.transactions.pop() else { return Ok(()) };
+            pages.release(&withdrawal, &transaction.draft.holds)?;
+            withdrawal.spent_ids += usize::from(dropped.bound);
+            let what = format!("not signed: {}", dropped.why);
+            withdrawal.history.push(Moment::of(&what, &transaction.request_id));
             if withdrawal.transactions.is_empty() && withdrawal.wish == Some(Wish::Cancel) {
                 let ended = pages.end(withdrawal, WithdrawalState::Cancelled, "cancelled before it was signed");
                 return ended.map(|_| ());
             }
-            // A variant that was refused leaves the withdrawal as it was.
-            withdrawal.waiting = Some(waiting);
+            withdrawal.waiting = dropped.waiting.clone().filter(|_| withdrawal.transactions.is_empty());
             pages.put(&withdrawal)?;
             pages.tell_of(EventKind::WithdrawalWaiting, &withdrawal)
         })

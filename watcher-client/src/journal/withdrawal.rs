@@ -26,6 +26,12 @@ impl WithdrawalId {
         Self(format!("{}:{chain}:{number}", purpose.as_str()))
     }
 
+    /// Whether it is one of the watcher's own: a sweep, a top-up.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.0.contains(':')
+    }
+
     /// The request id of the transaction at this position.
     pub(super) fn request_id(&self, position: usize) -> Option<RequestId> {
         let text = if position == 0 { self.0.clone() } else { format!("{self}:{position}") };
@@ -134,6 +140,9 @@ pub struct Withdrawal {
     pub state: WithdrawalState,
     /// Its transactions, each in place of all before it: at most one of them is ever mined.
     pub transactions: Vec<Transaction>,
+    /// Request ids that are bound at the signer to transactions that were dropped since.
+    #[serde(default)]
+    pub spent_ids: usize,
     /// What somebody asked for and is not done yet.
     pub wish: Option<Wish>,
     /// Why it does not go on.

@@ -303,6 +303,7 @@ impl Pages {
             order,
             state: WithdrawalState::Created,
             transactions: Vec::new(),
+            spent_ids: 0,
             wish: None,
             waiting: None,
             history: vec![Moment::now("created")],

@@ -10,7 +10,7 @@ use super::{
     webhook::Receiver,
 };
 use crate::{
-    ChainConfig, Client, Config,
+    ChainConfig, Config,
     flows::Board,
     journal::{Journal, JournalError},
 };
@@ -23,7 +23,6 @@ const STREAMS: usize = 64;
 pub(super) struct Desk {
     pub(super) chains: Vec<ChainConfig>,
     pub(super) journal: Journal,
-    pub(super) client: Client,
     pub(super) board: Board,
     pub(super) token: Token,
     pub(super) receivers: Vec<Receiver>,
@@ -35,14 +34,13 @@ impl Desk {
     pub(super) fn new(
         config: &Config,
         journal: Journal,
-        client: Client,
         board: Board,
         token: Token,
         receivers: Vec<Receiver>,
         stop: watch::Receiver<bool>,
     ) -> Self {
         let (chains, streams) = (config.chains.clone(), Arc::new(Semaphore::new(STREAMS)));
-        Self { chains, journal, client, board, token, receivers, streams, stop }
+        Self { chains, journal, board, token, receivers, streams, stop }
     }
 
     /// The chain of this name.

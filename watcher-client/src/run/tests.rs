@@ -60,8 +60,7 @@ impl Bench {
         let journal = Journal::open(&run.journal).unwrap();
         let (stop, stopped) = watch::channel(false);
         let token = Token::read(&run.token_file).unwrap();
-        let client = Client::new(&config).unwrap();
-        let desk = Desk::new(&config, journal.clone(), client, Board::default(), token, Vec::new(), stopped.clone());
+        let desk = Desk::new(&config, journal.clone(), Board::default(), token, Vec::new(), stopped.clone());
         let listener = TcpListener::bind(run.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(server::serve(listener, None, api::router(Arc::new(desk)), stopped));

@@ -36,7 +36,7 @@ pub(super) async fn import(
         return Err(Refusal::new(ProblemCode::MethodNotAllowed, "a withdrawal is made with PUT"));
     }
     desk.chain(&portable.withdrawal.chain)?;
-    let imported = portable.import(&desk.journal, &desk.client).await;
+    let imported = desk.off(move |journal| Ok(portable.import(journal))).await?;
     let withdrawal = imported.map_err(|error| Refusal::new(ProblemCode::NotPossible, causes(&error)))?;
     json(&withdrawals::view(&desk, withdrawal).await?)
 }

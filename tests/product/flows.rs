@@ -1,0 +1,352 @@
+//! The watcher's flows on real chains: deposits found and confirmed, withdrawals created, signed, sent and confirmed.
+
+use libtest_mimic::Trial;
+use serde_json::{Value, json};
+
+use crate::harness::{daemon::Daemon, eventually, exchange::Exchange, trial};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("flows::a_deposit_is_pending_then_creditable_and_gone_after_a_reorganisation", deposits_of_litecoin),
+        trial(
+            "flows::a_deposit_of_ether_is_pending_then_creditable_and_gone_after_a_reorganisation",
+            deposits_of_ether,
+        ),
+        trial("flows::what_came_while_the_watcher_was_away_is_found_once", away),
+        trial("flows::a_withdrawal_goes_its_way_on_both_chains", withdrawals),
+        trial("flows::a_higher_fee_takes_the_place_of_the_first", bumps),
+        trial("flows::a_cancelled_withdrawal_pays_nobody", cancellations),
+        trial("flows::after_a_reorganisation_the_same_transaction_is_sent_again", reorganisation),
+        trial("flows::what_a_node_forgets_is_sent_again", eviction),
+        trial("flows::deposits_are_swept_to_the_key", sweeps),
+        trial("flows::a_reorganisation_deeper_than_the_confirmations_stops_everything", deep_reorganisation),
+        trial("flows::a_node_of_another_chain_is_refused", wrong_chain),
+        trial("flows::what_the_policy_denies_waits_and_can_be_cancelled", denied),
+        trial("flows::a_withdrawal_is_signed_on_another_machine", portable),
+    ]
+}
+
+/// Ten ether.
+const ETHER: &str = "0x8ac7230489e80000";
+const STRANGER: &str = "0x00000000000000000000000000000000c0ffee07";
+
+fn pay(daemon: &Daemon<'_>, id: &str, chain: &str, destination: &str, amount: &str) {
+    let asset = if chain == "ltc" { "LTC" } else { "ETH" };
+    let body = json!({ "chain": chain, "asset": asset, "destination": destination, "amount": amount });
+    let (status, answer) = daemon.call("PUT", &format!("/v1/withdrawals/{id}"), Some(&body));
+    assert_eq!(status, 201, "{answer}");
+}
+
+/// The only deposit, as soon as it is in this state.
+fn deposit(daemon: &Daemon<'_>, chain: &str, state: &str) -> Value {
+    eventually(&format!("a deposit is {state}"), || {
+        let deposits = daemon.deposits(chain);
+        assert!(deposits.len() <= 1, "{deposits:?}");
+        deposits.into_iter().next().filter(|deposit| deposit["state"] == state)
+    })
+}
+
+fn deposits_of_litecoin() {
+    let exchange = Exchange::open();
+    let mut daemon = exchange.daemon("");
+    daemon.start();
+    let address = daemon.address("ltc", "alice");
+    assert_eq!(address, daemon.address("ltc", "alice"), "the same name gets the same address");
+    assert_ne!(address, daemon.address("ltc", "bob"));
+    exchange.litecoin.send_to(&address, "1.25");
+    let seen = deposit(&daemon, "ltc", "pending");
+    assert_eq!((&seen["amount"], &seen["assigned_to"]), (&json!("1.25"), &json!("alice")), "{seen}");
+    let block = exchange.litecoin.generate(1).remove(0);
+    exchange.litecoin.generate(1);
+    let credited = deposit(&daemon, "ltc", "creditable");
+    assert_eq!(credited["id"], seen["id"]);
+    // The transaction goes back to the mempool, and with it the deposit to where it was.
+    exchange.litecoin.invalidate_block(&block);
+    let again = deposit(&daemon, "ltc", "pending");
+    assert!(again["cursor"].as_u64() > credited["cursor"].as_u64(), "{again}");
+    exchange.litecoin.generate(2);
+    deposit(&daemon, "ltc", "creditable");
+    daemon.stop();
+    exchange.close();
+}
+
+fn deposits_of_ether() {
+    let exchange = Exchange::open();
+    let mut daemon = exchange.daemon("");
+    daemon.start();
+    let address = daemon.address("eth", "alice");
+    exchange.ethereum.pay(&address, ETHER);
+    exchange.ethereum.mine();
+    let seen = deposit(&daemon, "eth", "pending");
+    assert_eq!(seen["amount"], "10", "{seen}");
+    exchange.ethereum.mine();
+    deposit(&daemon, "eth", "creditable");
+    exchange.ethereum.reorganise(2);
+    deposit(&daemon, "eth", "removed");
+    daemon.stop();
+    exchange.close();
+}
+
+fn away() {
+    let exchange = Exchange::open();
+    let mut daemon = exchange.daemon("");
+    daemon.start();
+    let (litecoin, ether) = (daemon.address("ltc", "alice"), daemon.address("eth", "alice"));
+    daemon.kill();
+    exchange.litecoin.send_to(&litecoin, "1");
+    exchange.ethereum.pay(&ether, ETHER);
+    for _ in 0..5 {
+        exchange.mine();
+    }
+    daemon.start();
+    deposit(&daemon, "ltc", "creditable");
+    deposit(&daemon, "eth", "creditable");
+    daemon.kill();
+    daemon.start();
+    exchange.mine();
+    eventually("the tip is read", || {
+        (daemon.chain("ltc")["height"] == json!(exchange.litecoin.height())).then_some(())
+    });
+    assert_eq!((daemon.deposits("ltc").len(), daemon.deposits("eth").len()), (1, 1));
+    daemon.stop();
+    exchange.close();
+}
+
+/// Coins on the keys themselves.
+fn fund(exchange: &Exchange) {
+    exchange.fund_litecoin(&exchange.litecoin_key, 2, "2");
+    exchange.ethereum.set_balance(&exchange.ethereum_key, ETHER);
+    exchange.mine();
+}
+
+fn withdrawals() {
+    let exchange = Exchange::open();
+    fund(&exchange);
+    let mut daemon = exchange.daemon("");
+    daemon.start();
+    let customer = exchange.litecoin.new_address();
+    pay(&daemon, "wd-ltc", "ltc", &customer, "1.5");
+    pay(&daemon, "wd-eth", "eth", STRANGER, "1.5");
+    for id in ["wd-ltc", "wd-eth"] {
+        let sent = daemon.until(id, "sent", || ());
+        let confirmed = daemon.until(id, "confirmed", || exchange.mine());
+        assert_eq!(sent["transactions"][0]["txid"], confirmed["transactions"][0]["txid"]);
+        assert!(confirmed["transactions"][0]["entry"].is_u64(), "{confirmed}");
+    }
+    assert_eq!(exchange.litecoin_unspent(&customer), (1, 150_000_000));
+    assert_eq!(exchange.ethereum.balance(STRANGER), 1_500_000_000_000_000_000);
+    // The same again is the same; something else under the same id is refused.
+    let body = json!({ "chain": "ltc", "asset": "LTC", "destination": customer, "amount": "1.50" });
+    assert_eq!(daemon.call("PUT", "/v1/withdrawals/wd-ltc", Some(&body)).0, 200);
+    let body = json!({ "chain": "ltc", "asset": "LTC", "destination": customer, "amount": "1.6" });
+    assert_eq!(daemon.call("PUT", "/v1/withdrawals/wd-ltc", Some(&body)).0, 409);
+    daemon.stop();
+    exchange.close();
+}
+
+fn bumps() {
+    let exchange = Exchange::open();
+    fund(&exchange);
+    let mut daemon = exchange.daemon("");
+    daemon.start();
+    let customer = exchange.litecoin.new_address();
+    for (id, chain, destination) in [("wd-ltc", "ltc", customer.as_str()), ("wd-eth", "eth", STRANGER)] {
+        pay(&daemon, id, chain, destination, "1");
+        daemon.until(id, "sent", || ());
+        let (status, answer) = daemon.call("POST", &format!("/v1/withdrawals/{id}/bump"), None);
+        assert_eq!(status, 200, "{answer}");
+        let bumped = eventually("the second transaction is sent", || {
+            Some(daemon.withdrawal(id)).filter(|withdrawal| withdrawal["transactions"][1]["state"] == "sent")
+        });
+        assert_eq!(bumped["transactions"][0]["state"], "replaced", "{bumped}");
+        let confirmed = daemon.until(id, "confirmed", || exchange.mine());
+        assert_eq!(confirmed["transactions"][1]["state"], "confirmed", "{confirmed}");
+    }
+    assert_eq!(exchange.litecoin_unspent(&customer), (1, 100_000_000));
+    assert_eq!(exchange.ethereum.balance(STRANGER), 1_000_000_000_000_000_000);
+    daemon.stop();
+    exchange.close();
+}
+
+fn cancellations() {
+    let exchange = Exchange::open();
+    fund(&exchange);
+    let mut daemon = exchange.daemon("");
+    daemon.start();
+    let customer = exchange.litecoin.new_address();
+    for (id, chain, destination) in [("wd-ltc", "ltc", customer.as_str()), ("wd-eth", "eth", STRANGER)] {
+        pay(&daemon, id, chain, destination, "1");
+        daemon.until(id, "sent", || ());
+        let (status, answer) = daemon.call("POST", &format!("/v1/withdrawals/{id}/cancel"), None);
+        assert_eq!(status, 200, "{answer}");
+        // Not before the node has the cancellation: else the payment is mined, and is what counts.
+        eventually("the cancellation is sent", || {
+            (daemon.withdrawal(id)["transactions"][1]["state"] == "sent").then_some(())
+        });
+        daemon.until(id, "cancelled", || exchange.mine());
+    }
+    assert_eq!(exchange.litecoin_unspent(&customer), (0, 0));
+    assert_eq!(exchange.ethereum.balance(STRANGER), 0);
+    daemon.stop();
+    exchange.close();
+}
+
+fn reorganisation() {
+    let exchange = Exchange::open();
+    fund(&exchange);
+    let mut daemon = exchange.daemon("");
+    daemon.start();
+    let customer = exchange.litecoin.new_address();
+    pay(&daemon, "wd-ltc", "ltc", &customer, "1");
+    let sent = daemon.until("wd-ltc", "sent", || ());
+    let block = exchange.litecoin.generate(1).remove(0);
+    eventually("it is mined", || daemon.withdrawal("wd-ltc")["transactions"][0]["block"].is_object().then_some(()));
+    exchange.litecoin.invalidate_block(&block);
+    let confirmed = daemon.until("wd-ltc", "confirmed", || exchange.mine());
+    assert_eq!(confirmed["transactions"].as_array().unwrap().len(), 1, "{confirmed}");
+    assert_eq!(confirmed["transactions"][0]["txid"], sent["transactions"][0]["txid"]);
+    assert_eq!(exchange.litecoin_unspent(&customer), (1, 100_000_000));
+    daemon.stop();
+    exchange.close();
+}
+
+fn eviction() {
+    let exchange = Exchange::open();
+    fund(&exchange);
+    let mut daemon = exchange.daemon("");
+    daemon.start();
+    pay(&daemon, "wd-eth", "eth", STRANGER, "1");
+    let sent = daemon.until("wd-eth", "sent", || ());
+    exchange.ethereum.evict();
+    let txid = sent["transactions"][0]["txid"].clone();
+    eventually("the node has it again", || exchange.ethereum.knows(txid.as_str().unwrap()).then_some(()));
+    exchange.ethereum.mine();
+    eventually("it is mined", || daemon.withdrawal("wd-eth")["transactions"][0]["block"].is_object().then_some(()));
+    // A block without it in the place of the one that held it.
+    exchange.ethereum.reorganise(1);
+    let confirmed = daemon.until("wd-eth", "confirmed", || exchange.mine());
+    assert_eq!(confirmed["transactions"][0]["txid"], txid);
+    assert_eq!(confirmed["transactions"].as_array().unwrap().len(), 1, "{confirmed}");
+    assert_eq!(exchange.ethereum.balance(STRANGER), 1_000_000_000_000_000_000);
+    daemon.stop();
+    exchange.close();
+}
+
+fn sweeps() {
+    let exchange = Exchange::open();
+    let mut daemon = exchange.daemon("sweep_above = \"0.5\"");
+    daemon.start();
+    let (litecoin, ether) = (daemon.address("ltc", "alice"), daemon.address("eth", "alice"));
+    let second = daemon.address("ltc", "bob");
+    exchange.litecoin.send_to(&litecoin, "1");
+    exchange.litecoin.send_to(&second, "1");
+    exchange.ethereum.pay(&ether, ETHER);
+    eventually("all is swept", || {
+        exchange.mine();
+        let (_, swept) = exchange.litecoin_unspent(&exchange.litecoin_key);
+        (swept > 199_000_000 && exchange.ethereum.balance(&ether) == 0).then_some(())
+    });
+    assert!(exchange.ethereum.balance(&exchange.ethereum_key) > 9_900_000_000_000_000_000);
+    eventually("the sweeps are confirmed", || {
+        exchange.mine();
+        let (_, answer) = daemon.call("GET", "/v1/withdrawals?state=confirmed", None);
+        let count = answer["withdrawals"].as_array().unwrap().len();
+        (count >= 2).then_some(())
+    });
+    // What was moved by ourselves is nobody's deposit.
+    assert_eq!((daemon.deposits("ltc").len(), daemon.deposits("eth").len()), (2, 1));
+    daemon.stop();
+    exchange.close();
+}
+
+fn deep_reorganisation() {
+    let exchange = Exchange::open();
+    let mut daemon = exchange.daemon("");
+    daemon.start();
+    let address = daemon.address("ltc", "alice");
+    exchange.litecoin.send_to(&address, "1");
+    let block = exchange.litecoin.generate(1).remove(0);
+    exchange.litecoin.generate(5);
+    deposit(&daemon, "ltc", "creditable");
+    eventually("it is settled", || (daemon.chain("ltc")["height"] == json!(exchange.litecoin.height())).then_some(()));
+    // Another chain, longer, without the deposit.
+    exchange.litecoin.invalidate_block(&block);
+    exchange.litecoin.generate_empty(8);
+    let chain =
+        eventually("there is an alarm", || Some(daemon.chain("ltc")).filter(|chain| chain["alarm"].is_object()));
+    assert!(chain["alarm"]["what"].as_str().unwrap().contains("deeper than 2"), "{chain}");
+    deposit(&daemon, "ltc", "creditable");
+    assert_eq!(daemon.call("POST", "/v1/chains/ltc/resume", None).0, 200);
+    // It is not mined any more, and waits again.
+    deposit(&daemon, "ltc", "pending");
+    assert!(daemon.chain("ltc")["alarm"].is_null());
+    daemon.stop();
+    exchange.close();
+}
+
+fn wrong_chain() {
+    let exchange = Exchange::open();
+    let mut daemon =
+        exchange.daemon("genesis = \"0x1111111111111111111111111111111111111111111111111111111111111111\"");
+    daemon.start();
+    for chain in ["ltc", "eth"] {
+        let standing = eventually("the chain is looked at", || {
+            Some(daemon.chain(chain)).filter(|standing| standing["trouble"].is_string())
+        });
+        let trouble = standing["trouble"].as_str().unwrap();
+        assert!(trouble.contains("is of another chain"), "{trouble}");
+        assert_eq!(standing["reachable"], false);
+    }
+    daemon.stop();
+    exchange.close();
+}
+
+fn denied() {
+    let exchange = Exchange::open();
+    exchange.fund_litecoin(&exchange.litecoin_key, 1, "9");
+    let mut daemon = exchange.daemon("");
+    daemon.start();
+    let customer = exchange.litecoin.new_address();
+    pay(&daemon, "wd-large", "ltc", &customer, "6");
+    let waiting = eventually("it waits", || {
+        Some(daemon.withdrawal("wd-large")).filter(|withdrawal| withdrawal["waiting"]["code"] == "denied")
+    });
+    assert_eq!(waiting["state"], "created", "{waiting}");
+    // Its coin is free for others meanwhile.
+    pay(&daemon, "wd-small", "ltc", &customer, "4");
+    daemon.until("wd-small", "sent", || ());
+    let (status, answer) = daemon.call("POST", "/v1/withdrawals/wd-large/cancel", None);
+    assert_eq!(status, 200, "{answer}");
+    daemon.until("wd-large", "cancelled", || ());
+    daemon.until("wd-small", "confirmed", || exchange.mine());
+    assert_eq!(exchange.litecoin_unspent(&customer), (1, 400_000_000));
+    daemon.stop();
+    exchange.close();
+}
+
+fn portable() {
+    let exchange = Exchange::open();
+    fund(&exchange);
+    let mut daemon = exchange.daemon("offline = true");
+    daemon.start();
+    let customer = exchange.litecoin.new_address();
+    pay(&daemon, "wd-1", "ltc", &customer, "1");
+    eventually("it is drafted", || {
+        Some(daemon.withdrawal("wd-1")).filter(|withdrawal| withdrawal["transactions"][0].is_object())
+    });
+    let run = |arguments: &[&str]| {
+        let arguments = [arguments, &["--config", "watcher.toml"]].concat();
+        exchange.installation.run("chancery-watcher", &arguments)
+    };
+    run(&["withdrawal", "export", "wd-1", "--out", "wd-1.json"]);
+    run(&["withdrawal", "sign", "wd-1.json", "--out", "wd-1.signed.json"]);
+    assert_eq!(daemon.withdrawal("wd-1")["state"], "created");
+    run(&["withdrawal", "import", "wd-1.signed.json"]);
+    daemon.until("wd-1", "sent", || ());
+    // Once more is the same.
+    run(&["withdrawal", "import", "wd-1.signed.json"]);
+    daemon.until("wd-1", "confirmed", || exchange.mine());
+    assert_eq!(exchange.litecoin_unspent(&customer), (1, 100_000_000));
+    daemon.stop();
+    exchange.close();
+}
