@@ -10,6 +10,7 @@ pub(crate) mod daemon;
 pub(crate) mod exchange;
 pub(crate) mod installation;
 pub(crate) mod litecoind;
+pub(crate) mod litesvm;
 pub(crate) mod load;
 pub(crate) mod long_log;
 pub(crate) mod officers;

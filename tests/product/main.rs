@@ -53,6 +53,7 @@ mod secrets;
 mod several_tokens;
 mod shape;
 mod small_disk;
+mod solana;
 mod tamper;
 mod the_way;
 mod token_gone;
@@ -111,6 +112,7 @@ fn main() -> ExitCode {
         several_tokens::trials(),
         shape::trials(),
         small_disk::trials(),
+        solana::trials(),
         tamper::trials(),
         the_way::trials(),
         token_gone::trials(),

@@ -175,4 +175,4 @@ fn tell_page(key: &str, children: usize) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

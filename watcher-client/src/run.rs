@@ -2,7 +2,7 @@
 //!
 //! What is done about deposits and withdrawals is in [`flows`](crate::flows); here is only how others reach it.
 
-use std::{future::Future, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, path::Path, pin::pin, sync::Arc, time::Duration};
 
 use tokio::{
     net::TcpListener,
@@ -96,10 +96,15 @@ impl Daemon {
     /// # Errors
     /// See [`RunError`]: what no restart mends ends it before.
     pub async fn serve_until(mut self, stop: impl Future<Output = ()>) -> Result<(), RunError> {
+        let mut stop = pin!(stop);
         let ended = select! {
-            () = stop => None,
+            () = &mut stop => None,
             ended = &mut self.flows => Some(ended),
         };
+        if matches!(ended, Some(Ok(Ok(())))) {
+            // No chain has a task: the API is there all the same.
+            stop.await;
+        }
         self.stop.send_replace(true);
         let ended = match ended {
             Some(ended) => Ok(ended),

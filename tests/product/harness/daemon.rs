@@ -5,7 +5,7 @@ use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
-    process::{Child, Stdio},
+    process::Child,
     time::Duration,
 };
 

@@ -135,7 +135,7 @@ poll_ms = 100
     }
 
     /// Ends the appliance in order; its log must verify.
-    pub(crate) fn close(self) {
+    pub(crate) fn close(&self) {
         self.running.take().unwrap().stop();
         self.installation.assert_log_verifies();
     }

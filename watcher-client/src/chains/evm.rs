@@ -25,6 +25,8 @@ mod node;
 mod redraft;
 mod scan;
 mod sweeps;
+#[cfg(test)]
+mod tests;
 mod token;
 
 /// Wei in an ether, as a power of ten; of all chains of this kind.

@@ -9,7 +9,10 @@ use super::*;
 use crate::testing::{Seen, TestAnswer, TestLog, TestPki, TestServer, ecdsa_signature, serve_log};
 
 mod fork;
+mod of_daemon;
 mod transaction;
+
+pub(crate) use of_daemon::chains_of;
 
 const DIGEST: &str = "0303030303030303030303030303030303030303030303030303030303030303";
 

@@ -125,3 +125,29 @@ fn every_wrong_line_of_a_witness_names_its_key() {
         assert!(error.contains(wanted), "{wanted}: {error}");
     }
 }
+
+#[test]
+fn a_chain_of_solana_has_a_nonce_account_and_no_other_has() {
+    let account = "4vb8a2FFza7cL1GBKuDN8WiNJ8cVRwcC27WraJJrMxLH";
+    let with = |chain: &str, nonce_account: &str| {
+        load(&format!(
+            "{}\n[[chain]]\nname = \"c\"\nchain = \"{chain}\"\nnode = \"http://127.0.0.1:1\"\nkey = \"k\"\nasset = \"A\"\n\
+             confirmations = 1\nmax_fee = \"0.00001\"\ngenesis = \"AbC\"\n{nonce_account}\n",
+            good()
+        ))
+    };
+    let named = format!("nonce_account = \"{account}\"");
+    let chain = with("solana", &named).unwrap().chains.remove(0);
+    assert_eq!((chain.network, chain.network_name().as_str()), (Network::Solana, "solana"));
+    assert_eq!(
+        (chain.nonce_account.as_deref(), chain.genesis.as_deref()),
+        (Some(account), Some("AbC")),
+        "base58 has case"
+    );
+    assert_eq!(chain.max_fee, appliance_wire::Amount::from_units(10_000));
+    assert_eq!(with("bitcoin", "").unwrap().chains.remove(0).genesis.as_deref(), Some("abc"));
+    for (chain, nonce_account) in [("solana", ""), ("solana", "nonce_account = \"abc\""), ("bitcoin", named.as_str())] {
+        let error = with(chain, nonce_account).unwrap_err();
+        assert!(error.contains("chain \"c\", key `nonce_account`"), "{error}");
+    }
+}

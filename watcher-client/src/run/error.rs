@@ -41,12 +41,13 @@ impl RunError {
     #[must_use]
     pub fn is_for_good(&self) -> bool {
         match self {
-            Self::Config(_) | Self::Flow(_) => true,
-            Self::Journal(error) => matches!(
+            Self::Config(_) | Self::Flow(FlowError::Node(_)) => true,
+            Self::Journal(error) | Self::Flow(FlowError::Journal(error)) => matches!(
                 error,
                 JournalError::Open { .. } | JournalError::OtherFormat { .. } | JournalError::Damaged { .. }
             ),
             Self::Client(error) => matches!(error, Error::Config(_) | Error::StateDamaged { .. }),
+            Self::Flow(FlowError::Signer(_) | FlowError::Portable(_) | FlowError::Ended) => false,
             Self::Listen { .. } | Self::Signals(_) | Self::Ended(_) => false,
         }
     }

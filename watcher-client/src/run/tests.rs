@@ -48,7 +48,7 @@ fn config(folder: &Path, more: &str) -> Config {
 struct Bench {
     journal: Journal,
     address: SocketAddr,
-    _stop: watch::Sender<bool>,
+    stop: watch::Sender<bool>,
     _folder: TempDir,
 }
 
@@ -64,7 +64,7 @@ impl Bench {
         let listener = TcpListener::bind(run.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(server::serve(listener, None, api::router(Arc::new(desk)), stopped));
-        Self { journal, address, _stop: stop, _folder: folder }
+        Self { journal, address, stop, _folder: folder }
     }
 
     /// Status and body of a call.

@@ -18,7 +18,7 @@ use crate::chains::NodeError;
 /// A few dozen kilobytes each on Ethereum.
 const MOST_KEPT: usize = 1_024;
 /// How many blocks the node is asked for at a time.
-const AT_ONCE: u64 = 8;
+const AT_ONCE: usize = 8;
 
 /// The payments of a block.
 #[derive(Debug)]
@@ -123,7 +123,7 @@ impl Blocks {
     async fn read_ahead(&self, node: &Node, height: u64, after: u64) -> Result<(), NodeError> {
         let missing: Vec<u64> = {
             let known: HashSet<u64> = self.kept().by_hash.values().map(|block| block.height).collect();
-            (after + 1..=height).rev().take_while(|height| !known.contains(height)).take(AT_ONCE as usize).collect()
+            (after + 1..=height).rev().take_while(|height| !known.contains(height)).take(AT_ONCE).collect()
         };
         if missing.len() < 2 {
             return Ok(());

@@ -165,7 +165,7 @@ impl Node {
     /// What the next block would be; none where the node has no such thing.
     pub(super) async fn pending(&self) -> Result<Option<FullBlock>, NodeError> {
         match self.rpc.call("eth_getBlockByNumber", json!(["pending", true])).await {
-            Err(NodeError::Refused { .. }) => Ok(None),
+            Err(NodeError::Refused { .. } | NodeError::Unexpected { .. }) => Ok(None),
             answer => answer,
         }
     }

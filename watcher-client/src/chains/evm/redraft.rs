@@ -48,8 +48,9 @@ impl Evm {
         let gas = before.gas;
         let price = self.market(&last).await?.price_instead_of(before.price, &self.ceilings, gas)?;
         let funds = self.funds_for(payment, &last).await?;
-        // Where all is paid, the fee is taken from it, and never more is paid than before.
-        let amount = self.payable(payment, funds, price.of(gas))?.min(before.arriving);
+        let payable = self.payable(payment, funds, price.of(gas))?;
+        // Where all there is is paid, it may be more by now: the signer lets nobody replace a payment by a larger one.
+        let amount = if payment.exactly.is_none() { payable.min(before.arriving) } else { payable };
         Ok(self.pay(payment, amount, Terms { nonce: before.nonce, gas, price }))
     }
 

@@ -7,7 +7,7 @@ use appliance_wire::Amount;
 
 use super::{
     message::is_memo_program,
-    node::{Node, PAGE, SignatureInfo, TransactionInfo},
+    node::{Node, SignatureInfo, TransactionInfo},
 };
 use crate::chains::{Block, NodeError, Scan, Sighting};
 
@@ -44,7 +44,7 @@ async fn listed(node: &Node, address: &str, after: &Block, to: &Block) -> Result
     let mut before: Option<String> = None;
     loop {
         let page = node.signatures(address, before.as_deref(), to.height).await?;
-        let is_last = page.len() < PAGE || page.last().is_none_or(|last| last.slot <= after.height);
+        let is_last = page.last().is_none_or(|last| last.slot <= after.height);
         before = page.last().map(|last| last.signature.clone());
         let is_inside = |listed: &SignatureInfo| listed.slot > after.height && listed.slot <= to.height;
         listed.extend(page.into_iter().filter(|listed| is_inside(listed) && listed.err.is_null()));

@@ -12,8 +12,6 @@ use crate::chains::{Block, NodeError, rpc::Rpc};
 
 /// How far back the last block before an empty slot is looked for. Some slots in a hundred are empty.
 const LOOK_BACK: u64 = 1_000;
-/// The most that `getSignaturesForAddress` gives at once.
-pub(super) const PAGE: usize = 1_000;
 /// JSON-RPC code `NODE_UNHEALTHY`: behind the cluster.
 const UNHEALTHY: i64 = -32_005;
 const SYSTEM_PROGRAM: &str = "11111111111111111111111111111111";
@@ -125,7 +123,8 @@ impl Node {
         self.rpc.call("getMinimumBalanceForRentExemption", json!([0])).await
     }
 
-    /// Transactions that name an account, the last first; those before `before` where it is given. Refused by a node that
+    /// Transactions that name an account, the last first, as many as the node likes to give at once; those before `before`
+    /// where it is given. Refused by a node that
     /// has not read up to slot `seen`.
     pub(super) async fn signatures(
         &self,
@@ -133,7 +132,7 @@ impl Node {
         before: Option<&str>,
         seen: u64,
     ) -> Result<Vec<SignatureInfo>, NodeError> {
-        let options = json!({ "commitment": "finalized", "limit": PAGE, "before": before, "minContextSlot": seen });
+        let options = json!({ "commitment": "finalized", "before": before, "minContextSlot": seen });
         self.rpc.call("getSignaturesForAddress", json!([address, options])).await
     }
 
