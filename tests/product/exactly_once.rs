@@ -23,6 +23,8 @@ const WITHDRAWALS: usize = 200;
 const LONGEST_EACH: Duration = Duration::from_secs(2);
 /// Blocks come at their own pace, not at ours.
 const BETWEEN_BLOCKS: Duration = Duration::from_millis(250);
+/// How long nothing breaks, at most.
+const LONGEST_PEACE_MS: u64 = 1_200;
 /// What a coin of the vault is worth: the largest withdrawal and its fee fit in one.
 const COIN: &str = "0.5";
 /// A thousand ether.
@@ -119,6 +121,8 @@ fn pay_all(exchange: &Exchange, wanted: &[Wanted]) -> Journal {
                 node.set_down(false);
             }
         }
+        // What is always broken gets nowhere.
+        thread::sleep(Duration::from_millis(chance.gen_range(0..LONGEST_PEACE_MS)));
         for id in confirmed_ids(&daemon, &confirmed) {
             confirmed.insert(id.clone(), daemon.withdrawal(&id));
         }

@@ -57,6 +57,7 @@ mod solana;
 mod tamper;
 mod the_way;
 mod token_gone;
+mod utxo_chain;
 mod verified;
 mod watcher_cli;
 mod withdrawals;
@@ -116,6 +117,7 @@ fn main() -> ExitCode {
         tamper::trials(),
         the_way::trials(),
         token_gone::trials(),
+        utxo_chain::trials(),
         verified::trials(),
         watcher_cli::trials(),
         withdrawals::trials(),

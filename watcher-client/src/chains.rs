@@ -15,6 +15,7 @@ pub mod rpc;
 mod sighting;
 mod signed;
 pub mod solana;
+pub mod utxo;
 
 pub use self::{
     block::{Block, Tip, Whereabouts},
@@ -48,12 +49,12 @@ pub trait Chain: Send + Sync + 'static {
     /// See [`NodeError`].
     fn block_at(&self, height: u64) -> impl Future<Output = Result<Option<Block>, NodeError>> + Send;
 
-    /// Has the node watch these addresses, before anybody pays to them; nothing where it need not know them. May be
-    /// called again with addresses watched already.
+    /// Has the node watch these addresses; nothing where it need not know them. `is_fresh`: nobody has been given one, so
+    /// none can have been paid; else what came before has to be found, too, unless the node watched already.
     ///
     /// # Errors
     /// See [`NodeError`].
-    fn watch(&self, addresses: &[OwnAddress]) -> impl Future<Output = Result<(), NodeError>> + Send;
+    fn watch(&self, addresses: &[OwnAddress], is_fresh: bool) -> impl Future<Output = Result<(), NodeError>> + Send;
 
     /// Everything paid to our addresses in the blocks after `after` up to and with `to`, all of them ancestors of `to`.
     /// [`Scan::Moved`] where `to` is not of the best chain any more, or `after` is not its ancestor.

@@ -5,6 +5,7 @@ use std::{
     io::{self, IsTerminal, Write},
     path::Path,
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::Parser;
@@ -35,6 +36,9 @@ mod table;
 mod verify;
 mod withdrawal;
 mod witness;
+
+/// How long the daemon asks the signer at a time.
+const ROUND: Duration = Duration::from_secs(3);
 
 /// What a command has to say: text for people, JSON for machines.
 struct Shown {
@@ -113,6 +117,10 @@ fn execute(arguments: Arguments) -> Result<Shown, Failure> {
     if let Command::Sign(sign) = &arguments.command {
         options.deadline = sign.deadline();
     }
+    if matches!(arguments.command, Command::Run) {
+        // The round comes again: no withdrawal waits for another one's answer.
+        options.deadline = ROUND;
+    }
     let client = Client::with_options(&config, options)?;
     let bars = io::stdout().is_terminal();
     let shown = runtime.block_on(async {
@@ -166,7 +174,7 @@ async fn ask_daemon(command: &DaemonCommand, asker: &Asker<'_>, client: &Client)
     }
 }
 
-fn tell_retry(what: &str, pause: std::time::Duration) {
+fn tell_retry(what: &str, pause: Duration) {
     let _ = writeln!(io::stderr(), "{what}\n  asking again in {:.1} s", pause.as_secs_f64());
 }
 

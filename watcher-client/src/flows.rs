@@ -13,7 +13,7 @@ use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     ChainConfig, Client, Config, Network,
-    chains::{Chain, Evm, solana::Solana},
+    chains::{Chain, Evm, solana::Solana, utxo::Utxo},
     journal::Journal,
 };
 
@@ -60,7 +60,7 @@ pub async fn serve(
             board: board.clone(),
         };
         match chain.network {
-            Network::Utxo(_) => continue,
+            Network::Utxo(_) => spawn(&mut lines, Utxo::new(chain)?, parts, stop.clone()),
             Network::Evm(_) => spawn(&mut lines, Evm::new(chain)?, parts, stop.clone()),
             Network::Solana => spawn(&mut lines, Solana::new(chain)?, parts, stop.clone()),
         }

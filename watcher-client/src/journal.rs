@@ -104,10 +104,13 @@ impl Journal {
 
     /// One transaction. What it leaves is durable when this returns, or it left nothing.
     fn write<T>(&self, work: impl FnOnce(&mut Pages) -> Result<T, JournalError>) -> Result<T, JournalError> {
-        let mut pages = Pages { transaction: self.books.database.begin_write()?, last_event: None };
+        let mut pages = Pages { transaction: self.books.database.begin_write()?, last_event: None, wakes: false };
         let done = work(&mut pages)?;
-        let last_event = pages.last_event;
+        let (last_event, wakes) = (pages.last_event, pages.wakes);
         pages.transaction.commit()?;
+        if wakes {
+            self.books.last_event.send_modify(|_| ());
+        }
         if let Some(last_event) = last_event {
             // Of two transactions the later one may come here first.
             self.books.last_event.send_if_modified(|known| {
@@ -128,6 +131,8 @@ impl Journal {
 struct Pages {
     transaction: WriteTransaction,
     last_event: Option<u64>,
+    /// Whether there is something to be done that is no event.
+    wakes: bool,
 }
 
 impl Pages {

@@ -6,12 +6,14 @@ use k256::ecdsa::signature::hazmat::PrehashSigner;
 
 mod answers;
 mod log;
+mod node;
 mod pki;
 mod server;
 pub(crate) mod vault;
 
 pub(crate) use answers::{keys_answer, serve_log, signed_answer};
 pub(crate) use log::TestLog;
+pub(crate) use node::{NodeAnswer, TestNode};
 pub(crate) use pki::TestPki;
 pub(crate) use server::{Seen, TestAnswer, TestServer};
 

@@ -143,6 +143,11 @@ impl Anvil {
         Ok(hash.as_str().unwrap().to_owned())
     }
 
+    /// The height of the last block.
+    pub(crate) fn height(&self) -> u64 {
+        u64::try_from(number(&self.rpc.call("eth_blockNumber", json!([])))).unwrap()
+    }
+
     /// Mines a block of what waits.
     pub(crate) fn mine(&self) {
         self.rpc.call("evm_mine", json!([]));

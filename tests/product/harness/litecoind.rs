@@ -55,6 +55,8 @@ impl Litecoind {
         command.args(["-regtest", "-server", "-rpcbind=127.0.0.1", "-rpcallowip=127.0.0.1", "-listen=0"]);
         command.args(["-listenonion=0", "-dnsseed=0", "-txindex=1", "-fallbackfee=0.0001", "-addresstype=bech32"]);
         // Unlike Bitcoin Core, Litecoin replaces nothing unless told to.
+        // From the activation of MWEB on it mines no block of its own.
+        command.arg("-vbparams=mweb:9999999999:99999999999");
         command.args(["-mempoolreplacement=1", "-printtoconsole=0", "-disablewallet=0"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log).unwrap());
         let child = command.spawn().unwrap_or_else(|error| {
@@ -92,9 +94,14 @@ impl Litecoind {
         serde_json::from_value(hashes).unwrap()
     }
 
+    /// Its own wallet: the node may be given others.
+    fn miner(&self) -> Rpc {
+        self.rpc.at("/wallet/miner")
+    }
+
     /// An address of its own wallet.
     pub(crate) fn new_address(&self) -> String {
-        self.rpc.call("getnewaddress", json!([])).as_str().unwrap().to_owned()
+        self.miner().call("getnewaddress", json!([])).as_str().unwrap().to_owned()
     }
 
     /// The script that an address stands for.
@@ -105,7 +112,7 @@ impl Litecoind {
 
     /// Pays from its own wallet; `amount` is in LTC. The transaction's id.
     pub(crate) fn send_to(&self, address: &str, amount: &str) -> String {
-        self.rpc.call("sendtoaddress", json!([address, amount])).as_str().unwrap().to_owned()
+        self.miner().call("sendtoaddress", json!([address, amount])).as_str().unwrap().to_owned()
     }
 
     /// A transaction's bytes.

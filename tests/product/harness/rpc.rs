@@ -16,6 +16,7 @@ const LONGEST_ANSWER: Duration = Duration::from_secs(60);
 #[derive(Clone, Debug)]
 pub(crate) struct Rpc {
     address: SocketAddr,
+    path: &'static str,
     authorization: Option<String>,
 }
 
@@ -28,18 +29,23 @@ pub(crate) struct Refused {
 
 impl Rpc {
     pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { address, authorization: None }
+        Self { address, path: "/", authorization: None }
     }
 
     /// Basic authentication (RFC 7617).
     pub(crate) fn with_password(address: SocketAddr, user: &str, password: &str) -> Self {
         let authorization = format!("authorization: Basic {}\r\n", STANDARD.encode(format!("{user}:{password}")));
-        Self { address, authorization: Some(authorization) }
+        Self { address, path: "/", authorization: Some(authorization) }
     }
 
     /// Where the node answers.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The same node under another path.
+    pub(crate) fn at(&self, path: &'static str) -> Self {
+        Self { path, ..self.clone() }
     }
 
     /// A call that must succeed.
@@ -59,7 +65,8 @@ impl Rpc {
         stream.set_read_timeout(Some(LONGEST_ANSWER))?;
         // HTTP/1.0: the answer ends with the connection and is never chunked.
         let head = format!(
-            "POST / HTTP/1.0\r\nhost: localhost\r\n{}content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            "POST {} HTTP/1.0\r\nhost: localhost\r\n{}content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            self.path,
             self.authorization.as_deref().unwrap_or_default(),
             body.len()
         );

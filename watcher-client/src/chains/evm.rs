@@ -122,7 +122,7 @@ impl Chain for Evm {
         Ok(self.node.header_at(height).await?.map(|header| header.block()))
     }
 
-    async fn watch(&self, _addresses: &[OwnAddress]) -> Result<(), NodeError> {
+    async fn watch(&self, _addresses: &[OwnAddress], _is_fresh: bool) -> Result<(), NodeError> {
         Ok(())
     }
 

@@ -105,7 +105,7 @@ impl Chain for Solana {
     }
 
     /// A node indexes every account that was paid.
-    async fn watch(&self, _addresses: &[OwnAddress]) -> Result<(), NodeError> {
+    async fn watch(&self, _addresses: &[OwnAddress], _is_fresh: bool) -> Result<(), NodeError> {
         Ok(())
     }
 

@@ -42,7 +42,7 @@ impl<C: Chain> Line<C> {
         let children = self.parts.journal.off(move |journal| journal.addresses(&name)).await?;
         let own = Own::new(self.own_key(&key)?, children);
         let all: Vec<OwnAddress> = own.all().cloned().collect();
-        self.chain.watch(&all).await?;
+        self.chain.watch(&all, false).await?;
         self.own = Some(own);
         Ok(())
     }
@@ -94,7 +94,7 @@ impl<C: Chain> Line<C> {
             };
             pulled.push(OwnAddress { address, path, public_key });
         }
-        self.chain.watch(&pulled).await?;
+        self.chain.watch(&pulled, true).await?;
         let (name, kept) = (self.name().to_owned(), pulled.clone());
         self.parts.journal.off(move |journal| journal.add_addresses(&name, &kept)).await?;
         if let Some(own) = &mut self.own {

@@ -13,6 +13,8 @@ use crate::{
     journal::JournalError,
 };
 
+/// Blocks that a node has heard of and is reading, as it always does.
+const ON_THEIR_WAY: u64 = 2;
 /// How long coins are left alone that the signer said another withdrawal has.
 const AVOIDED_FOR: Duration = Duration::from_secs(600);
 
@@ -27,6 +29,8 @@ pub(super) struct Line<C> {
     pub(super) read: Option<(Block, Block, Vec<Sighting>)>,
     /// Coins the signer holds for somebody else, as far as it told.
     pub(super) avoided: HashMap<String, Instant>,
+    /// Whether the signer gave no answer in this round.
+    pub(super) signer_is_silent: bool,
     /// The tip at which sweeps were last looked for.
     pub(super) swept_at: Option<Block>,
 }
@@ -35,7 +39,9 @@ pub(super) struct Line<C> {
 pub(super) enum Stop {
     /// The daemon must end.
     Fatal(FlowError),
-    /// This round only.
+    /// The node: nothing of this round can go on.
+    Node(String),
+    /// This step only.
     Trouble(String),
 }
 
@@ -56,13 +62,14 @@ impl From<JournalError> for Stop {
 
 impl From<NodeError> for Stop {
     fn from(error: NodeError) -> Self {
-        Self::Trouble(words(&error))
+        Self::Node(words(&error))
     }
 }
 
 impl<C: Chain> Line<C> {
     pub(super) fn new(chain: C, parts: Parts) -> Self {
-        Self { chain, parts, checked: false, own: None, read: None, avoided: HashMap::new(), swept_at: None }
+        let (avoided, signer_is_silent) = (HashMap::new(), false);
+        Self { chain, parts, checked: false, own: None, read: None, avoided, signer_is_silent, swept_at: None }
     }
 
     /// The chain's name.
@@ -75,16 +82,20 @@ impl<C: Chain> Line<C> {
         let mut news = self.parts.journal.follow();
         while !*stop.borrow() {
             news.mark_unchanged();
-            let trouble = match self.round().await {
-                Ok(()) => None,
-                Err(Stop::Trouble(why)) => Some(why),
+            let (reachable, trouble) = match self.round().await {
+                Ok(()) => (true, None),
+                Err(Stop::Trouble(why)) => (true, Some(why)),
+                Err(Stop::Node(why)) => (false, Some(why)),
                 Err(Stop::Fatal(error)) => return Err(error),
             };
             // What was found out of a node that went away meanwhile may be another's.
-            self.checked &= trouble.is_none();
+            self.checked &= reachable;
             let name = self.name().to_owned();
+            if let Some(why) = trouble.as_ref().filter(|_| trouble != self.parts.board.standing(&name).trouble) {
+                tracing::warn!(chain = name, "{why}");
+            }
             self.parts.board.change(&name, |standing| {
-                standing.reachable = trouble.is_none();
+                standing.reachable = reachable;
                 standing.trouble = trouble;
             });
             tokio::select! {
@@ -100,15 +111,15 @@ impl<C: Chain> Line<C> {
         if !self.checked {
             self.chain.check().await?;
         }
+        self.checked = true;
         self.addresses().await?;
         let Some(own) = self.own.clone() else {
             return Err(Stop::Trouble("the signer has not told the key's address yet".to_owned()));
         };
-        self.checked = true;
         let tip = self.chain.tip().await?;
         self.parts.board.change(&self.parts.config.name, |standing| standing.node_tip = Some(tip.clone()));
-        if let Some(height) = tip.behind {
-            let at = tip.block.height;
+        let at = tip.block.height;
+        if let Some(height) = tip.behind.filter(|height| *height > at + ON_THEIR_WAY) {
             return Err(Stop::Trouble(format!(
                 "the node is behind, at block {at} of {height}: nothing is credited or drafted until it has caught up"
             )));

@@ -6,7 +6,7 @@ use appliance_wire::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hsm_types::PublicKey;
 
-use super::{FlowError, error::words};
+use super::{FlowError, addresses::is_silence, error::words};
 use crate::{
     Client, Error, Owner, SignedTransaction, Unsigned,
     chains::{Draft, Format, Order, Own, Quantity, Signed, Source, Variation, solana},
@@ -30,6 +30,8 @@ pub(super) enum Verdict {
         /// What is missing.
         why: String,
     },
+    /// No answer, or none that says anything: nobody else's transaction would be signed now either.
+    Silence(String),
     /// Refused, and nothing is bound to the id: another transaction may be drafted.
     Refused {
         /// The signer's code.
@@ -171,6 +173,9 @@ pub(super) fn owners(draft: &Draft, signatures: &[ItemSignature]) -> Result<Vec<
 /// What a refusal means: only some of them prove that nothing is bound to the id.
 fn judge(error: &Error) -> Verdict {
     let why = words(error);
+    if is_silence(error) {
+        return Verdict::Silence(why);
+    }
     if let Error::Refused(problem) = error {
         return refused(problem, why);
     }

@@ -218,6 +218,25 @@ async fn a_bump_stopped_anywhere_pays_once() {
 }
 
 #[tokio::test]
+async fn a_bump_and_a_cancellation_are_what_is_mined() {
+    for (wish, state, received) in
+        [(Wish::Bump, WithdrawalState::Confirmed, vec![40_000]), (Wish::Cancel, WithdrawalState::Cancelled, Vec::new())]
+    {
+        let watcher = Watcher::new().await;
+        watcher.fund(1);
+        let id = watcher.create("wd-1");
+        let mut line = watcher.line();
+        watcher.round(&mut line).await;
+        watcher.parts.journal.wish(&id, wish).unwrap();
+        watcher.round(&mut line).await;
+        let settled = watcher.until_settled(&id).await;
+        assert_eq!((settled.state, settled.transactions.len()), (state, 2), "{settled:?}");
+        assert!(settled.transactions[1].mined.is_some(), "{settled:?}");
+        assert_eq!(watcher.model.received(&customer()), received);
+    }
+}
+
+#[tokio::test]
 async fn a_cancellation_stopped_anywhere_ends_as_it_says() {
     let scenario = async |watcher: &Watcher, id: &WithdrawalId| {
         let mut line = watcher.line();

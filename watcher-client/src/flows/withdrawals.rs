@@ -4,7 +4,7 @@
 //! signed, before a node hears of it. So whatever is lost in between, the same bytes are sent again, and a payment is
 //! never made twice.
 
-use std::time::Instant;
+use std::{collections::BTreeSet, time::Instant};
 
 use super::{
     line::{Line, Stop},
@@ -35,12 +35,13 @@ impl<C: Chain> Line<C> {
         let name = self.name().to_owned();
         let open = self.parts.journal.off(move |journal| journal.open_withdrawals(&name)).await?;
         let mut trouble = None;
+        self.signer_is_silent = false;
         for id in open {
             match self.advance(&id, own, tip).await {
                 Ok(()) => {}
                 // One that cannot go on does not keep the others from it.
                 Err(Stop::Trouble(why)) => trouble = Some(Stop::Trouble(why)),
-                Err(fatal @ Stop::Fatal(_)) => return Err(fatal),
+                Err(stop @ (Stop::Node(_) | Stop::Fatal(_))) => return Err(stop),
             }
         }
         trouble.map_or(Ok(()), Err)
@@ -49,18 +50,17 @@ impl<C: Chain> Line<C> {
     async fn advance(&mut self, id: &WithdrawalId, own: &Own, tip: &Tip) -> Result<(), Stop> {
         let known = id.clone();
         let withdrawal = self.parts.journal.off(move |journal| journal.withdrawal(&known)).await?;
-        let last_is_known = self.look_up(&withdrawal).await?;
+        let known_to_the_node = self.look_up(&withdrawal).await?;
         if self.settle(id, tip).await? || is_put_off(&withdrawal) {
             return Ok(());
         }
-        let mut last_is_known = last_is_known;
         for _ in 0..MOST_STEPS {
             let known = id.clone();
             let next = self.parts.journal.off(move |journal| journal.next(&known)).await?;
             let step = match next {
                 Next::Draft(undrafted) => self.draft(undrafted, own).await?,
                 Next::Sign(drafted) => self.sign(drafted).await?,
-                Next::Send(recorded) => self.send(recorded, std::mem::take(&mut last_is_known)).await?,
+                Next::Send(recorded) => self.send(recorded, &known_to_the_node).await?,
                 Next::Vary(recorded, wish) => self.vary(recorded, wish, own).await?,
                 Next::Nothing => Step::Done,
             };
@@ -71,29 +71,25 @@ impl<C: Chain> Line<C> {
         Ok(())
     }
 
-    /// Asks the node for every signed transaction, before anything else is done. Whether it knows the last one.
-    async fn look_up(&self, withdrawal: &Withdrawal) -> Result<bool, Stop> {
-        let mut last_is_known = false;
+    /// Asks the node for every signed transaction, before anything else is done: those it knows.
+    async fn look_up(&self, withdrawal: &Withdrawal) -> Result<BTreeSet<String>, Stop> {
+        let mut known = BTreeSet::new();
         for transaction in &withdrawal.transactions {
             let Some(signed) = &transaction.signed else { continue };
             let (id, txid) = (withdrawal.id.clone(), signed.txid.clone());
-            let mined = match self.chain.look_up(&txid).await? {
+            let found = self.chain.look_up(&txid).await?;
+            if found != Whereabouts::Unknown {
+                known.insert(txid.clone());
+            }
+            let mined = match found {
                 Whereabouts::Mined { block, succeeded } => Some(Mined { block, succeeded }),
-                Whereabouts::Waiting => {
-                    last_is_known = true;
-                    None
-                }
-                Whereabouts::Unknown => {
-                    last_is_known = false;
-                    None
-                }
+                Whereabouts::Waiting | Whereabouts::Unknown => None,
             };
-            last_is_known |= mined.is_some();
             if mined != transaction.mined {
                 self.parts.journal.off(move |journal| journal.record_mined(&id, &txid, mined)).await?;
             }
         }
-        Ok(last_is_known)
+        Ok(known)
     }
 
     /// Ends a withdrawal whose transaction is deep enough. Whether one of them is mined: then there is nothing else to
@@ -128,17 +124,21 @@ impl<C: Chain> Line<C> {
                 self.parts.journal.off(settle).await?;
                 return Ok(Step::Done);
             }
-            Err(error) => return self.put_off(&undrafted, None, error.to_string()).await,
+            Err(DraftError::Node(error)) => return Err(error.into()),
+            // It is looked for again at the next tip, by what is there then.
+            Err(DraftError::TooLittle { .. } | DraftError::TooDear { .. }) if id.is_own() => {
+                let settle = move |journal: &Journal| {
+                    journal.settle(&id, WithdrawalState::Cancelled, "not worth its fee any more")
+                };
+                self.parts.journal.off(settle).await?;
+                return Ok(Step::Done);
+            }
+            Err(error) => return self.wait(withdrawal, None, error.to_string()).await,
         };
         draft.transfer = signing::transfer(&draft, &id, &order, own);
         let record = move |journal: &Journal| journal.record_draft(&undrafted, draft);
         self.parts.journal.off(record).await?;
         Ok(Step::On)
-    }
-
-    async fn put_off(&self, undrafted: &Undrafted, code: Option<String>, why: String) -> Result<Step, Stop> {
-        let withdrawal = undrafted.withdrawal();
-        self.wait(withdrawal, code, why).await
     }
 
     async fn wait(&self, withdrawal: &Withdrawal, code: Option<String>, why: String) -> Result<Step, Stop> {
@@ -148,7 +148,7 @@ impl<C: Chain> Line<C> {
     }
 
     async fn sign(&mut self, drafted: Drafted) -> Result<Step, Stop> {
-        if self.parts.config.offline {
+        if self.parts.config.offline || self.signer_is_silent {
             return Ok(Step::Done);
         }
         let replaces = drafted.replaces().map(|transaction| transaction.request_id.clone());
@@ -166,6 +166,11 @@ impl<C: Chain> Line<C> {
                 Ok(Step::On)
             }
             Verdict::Waits { code, why } => self.wait(&withdrawal, code, why).await,
+            // Of many withdrawals only the first one waits for the answer in this round.
+            Verdict::Silence(why) => {
+                self.signer_is_silent = true;
+                Err(Stop::Trouble(why))
+            }
             Verdict::Refused { code, why, again } => self.refused(drafted, code, why, again).await,
             Verdict::Dead(why) => self.dead(drafted, why).await,
             Verdict::Alarm(what) => {
@@ -234,7 +239,8 @@ impl<C: Chain> Line<C> {
 
     /// Hands the last transaction to the node, unless it knows it: after a crash, an eviction, a reorganisation the same
     /// bytes again.
-    async fn send(&self, recorded: Recorded, is_known: bool) -> Result<Step, Stop> {
+    async fn send(&self, recorded: Recorded, known: &BTreeSet<String>) -> Result<Step, Stop> {
+        let is_known = known.contains(&recorded.signed().txid);
         if !is_known && let Err(error) = self.chain.send(recorded.signed()).await {
             // It may have been accepted all the same, also before this.
             let found = self.chain.look_up(&recorded.signed().txid).await?;
@@ -261,7 +267,7 @@ impl<C: Chain> Line<C> {
             Err(DraftError::Node(error)) => return Err(error.into()),
             Err(error) => {
                 let why = format!("no {}: {error}", signing::name_of(Some(variation)));
-                self.parts.journal.off(move |journal| journal.give_up_wish(&id, &why)).await?;
+                self.parts.journal.off(move |journal| journal.give_up_wish(&id, wish, &why)).await?;
                 return Ok(Step::On);
             }
         };

@@ -57,7 +57,9 @@ impl Journal {
                 table.insert(key, encode(&own.address, &page)?.as_slice())?;
                 pool.insert((chain, child), own.address.as_str())?;
             }
-            Ok(())
+            drop((table, pool));
+            let last = addresses.iter().filter_map(|own| own.path.child).max();
+            pages.change_chain(chain, |books| books.last_child = books.last_child.max(last)).map(|_| ())
         })
     }
 
@@ -86,21 +88,12 @@ impl Journal {
     pub fn pool(&self, chain: &str) -> Result<PoolStanding, JournalError> {
         let transaction = self.read()?;
         let pool = transaction.open_table(tables::POOL)?;
-        let mut standing = PoolStanding::default();
+        let mut free = 0;
         for found in pool.range((chain, 0)..=(chain, u32::MAX))? {
             found?;
-            standing.free += 1;
+            free += 1;
         }
-        let table = transaction.open_table(tables::ADDRESSES)?;
-        for found in table.range((chain, "")..)? {
-            let (key, bytes) = found?;
-            if key.value().0 != chain {
-                break;
-            }
-            let page: Page = decode("an address", bytes.value())?;
-            standing.last_child = standing.last_child.max(page.key.child);
-        }
-        Ok(standing)
+        Ok(PoolStanding { free, last_child: self.chain(chain)?.last_child })
     }
 
     /// Gives out an address; the same name gets the same one, for ever.

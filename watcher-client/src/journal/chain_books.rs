@@ -23,6 +23,8 @@ pub struct ChainBooks {
     pub alarm: Option<Alarm>,
     /// Sweeps and top-ups made so far.
     pub own_withdrawals: u64,
+    /// The last child pulled from the signer.
+    pub last_child: Option<u32>,
     /// The key's own address, as first seen.
     pub key: Option<KeyAddress>,
 }

@@ -85,9 +85,28 @@ impl Journal {
     /// # Errors
     /// See [`JournalError`].
     pub fn withdrawals(&self, filter: &Filter, most: usize) -> Result<Vec<Withdrawal>, JournalError> {
-        let table = self.read()?.open_table(tables::WITHDRAWALS)?;
+        let transaction = self.read()?;
+        let table = transaction.open_table(tables::WITHDRAWALS)?;
         let after = filter.after.as_ref().map(|id| format!("{id}\0")).unwrap_or_default();
         let mut all = Vec::new();
+        if filter.open {
+            // Few are open of many that ever were.
+            let mut ids = BTreeSet::new();
+            for found in transaction.open_table(tables::OPEN)?.iter()? {
+                let (key, _) = found?;
+                ids.insert(key.value().1.to_owned());
+            }
+            for id in ids.range(after..) {
+                if let Some(bytes) = table.get(id.as_str())? {
+                    all.push(decode(id, bytes.value())?);
+                }
+                all.retain(|withdrawal| filter.admits(withdrawal));
+                if all.len() == most {
+                    break;
+                }
+            }
+            return Ok(all);
+        }
         for found in table.range(after.as_str()..)? {
             let (id, bytes) = found?;
             let withdrawal: Withdrawal = decode(id.value(), bytes.value())?;
@@ -171,6 +190,7 @@ impl Journal {
             withdrawal.wish = Some(wish);
             withdrawal.waiting = None;
             pages.put(&withdrawal)?;
+            pages.wakes = true;
             Ok(withdrawal)
         })
     }
@@ -179,10 +199,11 @@ impl Journal {
     ///
     /// # Errors
     /// See [`JournalError`].
-    pub fn give_up_wish(&self, id: &WithdrawalId, why: &str) -> Result<(), JournalError> {
+    pub fn give_up_wish(&self, id: &WithdrawalId, wish: Wish, why: &str) -> Result<(), JournalError> {
         self.write(|pages| {
             let mut withdrawal = pages.withdrawal(id)?;
-            withdrawal.wish = None;
+            // Another one may have come meanwhile.
+            withdrawal.wish = withdrawal.wish.filter(|known| *known != wish);
             withdrawal.history.push(Moment::now(why));
             pages.put(&withdrawal)?;
             pages.tell_of(EventKind::WithdrawalWaiting, &withdrawal)

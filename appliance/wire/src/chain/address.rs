@@ -8,7 +8,7 @@ use ripemd::Ripemd160;
 use sha2::{Digest as _, Sha256};
 use sha3::Keccak256;
 
-use super::{Chain, solana};
+use super::{BadDestination, Chain, solana};
 
 /// The form of an address of Bitcoin's kind.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -86,6 +86,30 @@ impl Chain {
             [0x00, 0x20, program @ ..] if program.len() == 32 => witness(Fe32::Q, program),
             [0x51, 0x20, program @ ..] if program.len() == 32 => witness(Fe32::P, program),
             _ => None,
+        }
+    }
+
+    /// The `scriptPubKey` that pays an address, in any spelling, of a chain of Bitcoin's kind.
+    ///
+    /// # Errors
+    /// What [`Chain::normal_destination`] refuses, and every address of other chains.
+    pub fn script_of_address(&self, address: &str) -> Result<Vec<u8>, BadDestination> {
+        let no_script = || BadDestination::Form { text: address.to_owned(), chain: *self };
+        let normal = self.normal_destination(address)?;
+        let prefixes = self.prefixes().ok_or_else(no_script)?;
+        if let Ok((_, version, program)) = segwit::decode(&normal) {
+            // OP_0, or OP_1 which is 0x51, and a push of the program.
+            let number = if version == Fe32::Q { 0x00 } else { 0x50 + version.to_u8() };
+            let length = u8::try_from(program.len()).map_err(|_| no_script())?;
+            return Ok([&[number, length], program.as_slice()].concat());
+        }
+        let payload = bs58::decode(&normal).with_check(None).into_vec().map_err(|_| no_script())?;
+        match payload.split_first() {
+            Some((version, hash)) if *version == prefixes.p2pkh => {
+                Ok([&[0x76, 0xa9, 0x14], hash, &[0x88, 0xac]].concat())
+            }
+            Some((version, hash)) if *version == prefixes.p2sh => Ok([&[0xa9, 0x14], hash, &[0x87]].concat()),
+            Some(_) | None => Err(no_script()),
         }
     }
 }

@@ -38,13 +38,39 @@ fn an_address_is_one_of_its_networks_only() {
             let normal = chain.normal_destination(address);
             if own.contains(&chain) {
                 assert_eq!(normal.as_deref(), Ok(address), "{chain}");
+                let script = chain.script_of_address(address).unwrap();
+                assert_eq!(chain.address_of_script(&script).as_deref(), Some(address), "{chain}");
             } else {
                 let other = BadDestination::OtherNetwork { text: address.to_owned(), chain };
-                assert_eq!(normal, Err(other), "{chain}");
+                assert_eq!(normal.as_ref(), Err(&other), "{chain}");
+                assert_eq!(chain.script_of_address(address), Err(other), "{chain}");
             }
         }
         assert!(matches!(Chain::Evm(1).normal_destination(address), Err(BadDestination::Form { .. })), "{address}");
     }
+}
+
+/// Those of BIP 173 and BIP 350, and the address of the first block's coins.
+#[test]
+fn an_address_pays_the_script_of_the_standards() {
+    let table = [
+        ("BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4", "0014751e76e8199196d454941c45d1b3a323f1433bd6"),
+        (
+            "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0",
+            "512079be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",
+        ),
+        (
+            "bc1qrp33g0q5c5txsp9arysrx4k6zdkfs4nce4xj0gdcccefvpysxf3qccfmv3",
+            "00201863143c14c5166804bd19203356da136c985678cd4d27a1b8c6329604903262",
+        ),
+        ("1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa", "76a91462e907b15cbf27d5425399ebf6f0fb50ebb88f1888ac"),
+        ("3J98t1WpEZ73CNmQviecrnyiWrnqRhWNLy", "a914b472a266d0bd89c13706a4132ccfb16f7c3b9fcb87"),
+    ];
+    for (address, script) in table {
+        assert_eq!(hex::encode(Chain::Bitcoin.script_of_address(address).unwrap()), script, "{address}");
+    }
+    let account = "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed";
+    assert!(matches!(Chain::Evm(1).script_of_address(account), Err(BadDestination::Form { .. })));
 }
 
 #[test]

@@ -184,7 +184,7 @@ impl Chain for Model {
         Ok(self.world().block(height))
     }
 
-    async fn watch(&self, _: &[OwnAddress]) -> Result<(), NodeError> {
+    async fn watch(&self, _: &[OwnAddress], _: bool) -> Result<(), NodeError> {
         self.step().await;
         Ok(())
     }
