@@ -55,12 +55,13 @@ bench: ## signatures a second, end to end, one line a measurement
 
 # The tests of `make test` that take a number, with large ones. Built once, for a test that runs long must not be replaced.
 # Not by nextest, which ends a test after minutes.
-soak: ## faults, crashes, power cuts, mutations, rollbacks and signatures by the thousand (two hours)
+soak: ## faults, crashes, power cuts, mutations, rollbacks, signatures and withdrawals by the thousand (two hours)
 	@.ci/prerequisites tests
 	@export SOFTHSM2_MODULE="$$(.ci/prerequisites --softhsm)" FAULTS=1000 CHANCERY_TEST_SIGNATURES=100000 \
-		CHANCERY_TEST_CYCLES=200 CHANCERY_TEST_CUTS=2000 CHANCERY_TEST_MUTATIONS=10000 CHANCERY_TEST_ROLLBACKS=200; \
+		CHANCERY_TEST_CYCLES=200 CHANCERY_TEST_CUTS=2000 CHANCERY_TEST_MUTATIONS=10000 CHANCERY_TEST_ROLLBACKS=200 \
+		CHANCERY_TEST_WITHDRAWALS=1000; \
 	exec $(CARGO) test -p integration-tests --test product -- device_faults:: device_log:: crash:: power_cut::a_cut_that \
-		mutations:: rollback:: --test-threads 1
+		mutations:: rollback:: exactly_once:: --test-threads 1
 
 # On the stable compiler: coverage is instrumented all the same, and the code has no unsafe for a sanitizer to watch.
 fuzz: ## each fuzz target for FUZZ_SECONDS (needs `cargo install cargo-fuzz --locked`)

@@ -24,7 +24,7 @@ const LONGEST_EACH: Duration = Duration::from_secs(2);
 /// Blocks come at their own pace, not at ours.
 const BETWEEN_BLOCKS: Duration = Duration::from_millis(250);
 /// How long nothing breaks, at most.
-const LONGEST_PEACE_MS: u64 = 1_200;
+const LONGEST_PEACE_MS: u64 = 800;
 /// What a coin of the vault is worth: the largest withdrawal and its fee fit in one.
 const COIN: &str = "0.5";
 /// A thousand ether.
@@ -102,6 +102,7 @@ fn pay_all(exchange: &Exchange, wanted: &[Wanted]) -> Journal {
         assert!(begun.elapsed() < longest, "{} of {} confirmed; {acts:?}", confirmed.len(), wanted.len());
         let next = wanted.iter().skip(asked).take(chance.gen_range(1..8));
         asked += next.take_while(|wanted| ask(&daemon, wanted)).count();
+        raise_a_fee(&daemon, &wanted[chance.gen_range(0..asked.max(1))]);
         let act = chance.gen_range(0..acts.len());
         acts[act] += 1;
         match act {
@@ -142,6 +143,12 @@ fn ask(daemon: &Daemon<'_>, wanted: &Wanted) -> bool {
     let statuses = [(); 2].map(|()| daemon.call("PUT", &path, Some(&body)).0);
     assert!(matches!(statuses, [200 | 201, 200]), "{statuses:?}");
     true
+}
+
+/// A second transaction in place of the first, where that is still possible.
+fn raise_a_fee(daemon: &Daemon<'_>, wanted: &Wanted) {
+    let (status, answer) = daemon.call("POST", &format!("/v1/withdrawals/{}/bump", wanted.id), None);
+    assert!(matches!(status, 200 | 409), "{status} {answer}");
 }
 
 fn confirmed_ids(daemon: &Daemon<'_>, known: &Journal) -> Vec<String> {
@@ -188,23 +195,19 @@ fn check_ethereum(exchange: &Exchange, wanted: &[Wanted], journal: &Journal) {
     assert_eq!(exchange.ethereum.nonce(&exchange.ethereum_key), nonces.len() as u64);
 }
 
-/// The appliance's log has each withdrawal's payment once, and no other.
+/// The appliance's log has each withdrawal's payment, in each of its variants the same, and no other.
 fn check_audit_log(exchange: &Exchange, wanted: &[Wanted]) {
-    let accepted = exchange.installation.entries().into_iter().filter(|entry| entry["kind"] == "accepted");
-    let mut paid: Vec<(String, String, String)> = Vec::new();
-    for entry in accepted {
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        for payment in entry["payments"].as_array().unwrap() {
-            paid.push((text(&entry["request_id"]), text(&payment["destination"]), text(&payment["amount"])));
-        }
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let mut paid: BTreeMap<String, (String, String)> = BTreeMap::new();
+    for entry in exchange.installation.entries().into_iter().filter(|entry| entry["kind"] == "accepted") {
+        let request_id = text(&entry["request_id"]);
+        let id = request_id.split(':').next().unwrap().to_owned();
+        let [payment] = entry["payments"].as_array().unwrap().as_slice() else { panic!("{entry}") };
+        let payment = (text(&payment["destination"]), text(&payment["amount"]));
+        assert_eq!(*paid.entry(id).or_insert(payment.clone()), payment, "{entry}");
     }
-    let mut expected: Vec<(String, String, String)> = Vec::new();
-    for one in wanted {
-        expected.push((one.id.clone(), one.destination.clone(), one.amount.clone()));
-    }
-    paid.sort();
-    expected.sort();
-    assert_eq!(paid, expected);
+    let expected = wanted.iter().map(|one| (one.id.clone(), (one.destination.clone(), one.amount.clone())));
+    assert_eq!(paid, expected.collect());
 }
 
 /// A decimal in base units.
