@@ -151,3 +151,11 @@ fn a_chain_of_solana_has_a_nonce_account_and_no_other_has() {
         assert!(error.contains("chain \"c\", key `nonce_account`"), "{error}");
     }
 }
+
+#[test]
+fn the_sample_lacks_its_files_and_nothing_else() {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/samples/watcher.toml");
+    let problems = Config::load(&sample).unwrap_err().problems;
+    assert_eq!(problems.len(), 3, "{problems:?}");
+    assert!(problems.iter().all(|problem| problem.contains("there is no file")), "{problems:?}");
+}
