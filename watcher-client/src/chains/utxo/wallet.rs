@@ -32,6 +32,8 @@ const ATTEMPTS: u32 = 5;
 pub(super) struct Wallet {
     node: Node,
     rpc: Rpc,
+    /// For a call that reads every block.
+    long: Rpc,
     name: String,
 }
 
@@ -87,8 +89,9 @@ struct ListedCoin {
 
 impl Wallet {
     pub(super) fn new(node: &Node, name: &str) -> Result<Self, NodeError> {
-        let rpc = node.rpc.at(&format!("wallet/{name}"))?;
-        Ok(Self { node: node.clone(), rpc, name: name.to_owned() })
+        let path = format!("wallet/{name}");
+        let (rpc, long) = (node.rpc.at(&path)?, node.long.at(&path)?);
+        Ok(Self { node: node.clone(), rpc, long, name: name.to_owned() })
     }
 
     /// Makes the wallet, or loads it, where it is not there.
@@ -177,7 +180,8 @@ impl Wallet {
     }
 
     async fn import(&self, method: &str, params: Value) -> Result<(), NodeError> {
-        let imported: Vec<Imported> = self.call(method, params).await?;
+        // The wallet was loaded by the call before.
+        let imported: Vec<Imported> = self.long.call(method, params).await?;
         match imported.into_iter().find(|one| !one.success) {
             None => Ok(()),
             Some(Imported { error: Some(ImportError { code, message }), .. }) => {
