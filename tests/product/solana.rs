@@ -5,6 +5,7 @@ use libtest_mimic::Trial;
 use crate::harness::trial;
 
 mod bench;
+mod daemon;
 mod deposits;
 mod withdrawals;
 
@@ -21,5 +22,9 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("solana::an_empty_slot_stands_for_the_block_before_it", deposits::slots),
         trial("solana::blocks_of_another_history_begin_the_scan_again", deposits::moved),
         trial("solana::a_node_of_another_cluster_or_without_our_nonce_is_refused", deposits::unfit_nodes),
+        trial("solana::the_daemon_tells_one_addresss_deposits_apart_by_the_memos_it_gave_out", daemon::deposits),
+        trial("solana::the_daemon_pays_once_though_it_is_killed_and_the_answer_to_what_it_sent_is_lost", daemon::once),
+        trial("solana::the_daemon_pays_one_after_the_other_whatever_breaks_between", daemon::one_by_one),
+        trial("solana::the_daemon_cancels_what_is_not_signed_and_says_why_it_varies_nothing_else", daemon::fixed),
     ]
 }

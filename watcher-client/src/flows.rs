@@ -33,7 +33,7 @@ mod withdrawals;
 pub use self::{
     board::{Board, ChainStanding},
     error::FlowError,
-    orders::{Wanted, order},
+    orders::{Wanted, memo_name, order},
     portable::Portable,
 };
 

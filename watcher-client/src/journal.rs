@@ -16,6 +16,7 @@ mod deposit;
 mod deposits;
 mod error;
 mod event;
+mod memos;
 mod steps;
 mod tables;
 #[cfg(test)]
@@ -95,9 +96,8 @@ impl Journal {
         self.write(|pages| {
             let found = pages.read_bytes(tables::META, "format")?;
             match found.as_deref() {
-                Some(FORMAT) => Ok(()),
+                Some(FORMAT) | None => pages.make_tables(),
                 Some(_) => Err(JournalError::OtherFormat { file: file.to_owned() }),
-                None => pages.make_tables(),
             }
         })
     }

@@ -106,6 +106,7 @@ pub(super) fn chain(node: &Anvil, change: impl FnOnce(&mut ChainConfig)) -> Evm 
         name: "test-eth".to_owned(),
         network: Network::Evm(CHAIN_ID),
         node: node.url().parse().unwrap(),
+        ca: None,
         credentials: None,
         strategy: Strategy::Blocks,
         key: "account".parse().unwrap(),

@@ -79,6 +79,27 @@ impl LiteSvm {
         self.rpc.call("testFinalize", json!([])).as_u64().unwrap()
     }
 
+    /// The next block is so many slots further on: the cluster stood still.
+    pub(crate) fn skip(&self, slots: u64) {
+        self.rpc.call("testSkip", json!([slots]));
+    }
+
+    /// Does what is next asked for by this method, and breaks the connection instead of an answer.
+    pub(crate) fn lose_reply(&self, method: &str) {
+        self.rpc.call("testLoseReply", json!([method]));
+    }
+
+    /// Whether the reply that was to be lost is.
+    pub(crate) fn has_lost_reply(&self) -> bool {
+        self.rpc.call("testHasLostReply", json!([])).as_bool().unwrap()
+    }
+
+    /// The memos of an executed transaction.
+    pub(crate) fn memos(&self, signature: &str) -> Vec<String> {
+        let memos = self.rpc.call("testMemos", json!([signature]));
+        memos.as_array().unwrap().iter().map(text).collect()
+    }
+
     /// Lets the node say whether it is behind its cluster.
     pub(crate) fn set_behind(&self, is_behind: bool) {
         self.rpc.call("testBehind", json!([is_behind]));

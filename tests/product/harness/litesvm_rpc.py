@@ -51,6 +51,8 @@ class Node:
         self.waiting = []
         self.final = 0
         self.behind = False
+        self.skipped = 0
+        self.reply_to_lose = None
         self.customer = Keypair()
         self.svm.airdrop(self.customer.pubkey(), CUSTOMER_HAS)
 
@@ -58,6 +60,7 @@ class Node:
 
     def next_block(self):
         slot = max(self.blocks) + 1
+        slot, self.skipped = slot + self.skipped, 0
         slot += slot % 3 == 0
         self.svm.warp_to_slot(slot)
         self.svm.expire_blockhash()
@@ -207,6 +210,20 @@ class Node:
     def test_behind(self, behind):
         self.behind = behind
 
+    def test_skip(self, slots):
+        self.skipped = slots
+
+    def test_lose_reply(self, method):
+        self.reply_to_lose = method
+
+    def test_has_lost_reply(self):
+        return self.reply_to_lose is None
+
+    def test_memos(self, signature):
+        message = self.found(signature)[1].message
+        memos = [one for one in message.instructions if message.account_keys[one.program_id_index] == MEMO]
+        return [bytes(one.data).decode() for one in memos]
+
     def test_create_nonce_account(self, authority):
         account = Keypair()
         lamports = self.svm.minimum_balance_for_rent_exemption(NONCE_ACCOUNT_LENGTH)
@@ -261,6 +278,9 @@ class Handler(BaseHTTPRequestHandler):
             answer["result"] = getattr(self.server.node, name)(*call["params"])
         except Refused as refused:
             answer["error"] = {"code": refused.code, "message": str(refused)}
+        if call["method"] == self.server.node.reply_to_lose:
+            self.server.node.reply_to_lose = None
+            return
         body = json.dumps(answer).encode()
         self.send_response(200)
         self.send_header("content-type", "application/json")

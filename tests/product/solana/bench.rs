@@ -7,7 +7,7 @@ use watcher_client::{
     chains::{Asset, Chain, Draft, DraftError, Held, Order, Own, OwnAddress, Quantity, Signed, Source, solana},
 };
 
-use crate::harness::{Installation, Running, block_on, litesvm::LiteSvm};
+use crate::harness::{Installation, Running, block_on, litesvm::LiteSvm, relay::Relay};
 
 /// Lamports.
 pub(super) const SOL: u64 = 1_000_000_000;
@@ -54,9 +54,11 @@ pub(super) struct Bench {
     pub(super) own: Own,
     pub(super) config: ChainConfig,
     pub(super) chain: solana::Solana,
+    /// Between the watcher and its node.
+    pub(super) to_node: Relay,
+    pub(super) installation: Installation,
+    pub(super) running: Running,
     client: Client,
-    installation: Installation,
-    running: Running,
 }
 
 impl Bench {
@@ -77,10 +79,11 @@ impl Bench {
             public_key: PublicKey::decode(Algorithm::Ed25519, &public_key).unwrap(),
         };
         node.pay(&[(&own.address, 10 * SOL)], &[]);
-        let config = config(&installation, &node, &node.create_nonce_account(&own.address));
+        let to_node = Relay::to(node.address);
+        let config = config(&installation, &node, &to_node, &node.create_nonce_account(&own.address));
         node.finalize();
         let chain = solana::Solana::new(&config).unwrap();
-        Self { node, own: Own::new(own, []), config, chain, client, installation, running }
+        Self { node, own: Own::new(own, []), config, chain, to_node, installation, running, client }
     }
 
     /// The key's address.
@@ -124,13 +127,13 @@ impl Bench {
 }
 
 /// As a person writes it.
-fn config(installation: &Installation, node: &LiteSvm, nonce_account: &str) -> ChainConfig {
+fn config(installation: &Installation, node: &LiteSvm, to_node: &Relay, nonce_account: &str) -> ChainConfig {
     let path = installation.path("watcher.toml");
-    let (address, genesis) = (node.address, node.genesis());
+    let (address, genesis) = (to_node.address, node.genesis());
     let chain = format!(
         "\n[[chain]]\nname = \"solana\"\nchain = \"solana\"\nnode = \"http://{address}\"\nkey = \"sol-hot\"\n\
          asset = \"SOL\"\nconfirmations = 1\nmax_fee = \"0.00001\"\ngenesis = \"{genesis}\"\n\
-         nonce_account = \"{nonce_account}\"\n"
+         nonce_account = \"{nonce_account}\"\npoll_ms = 50\n"
     );
     std::fs::write(&path, std::fs::read_to_string(&path).unwrap() + &chain).unwrap();
     Config::load(&path).unwrap().chains.remove(0)

@@ -144,6 +144,7 @@ pub(super) fn config(node: &Litecoind, credentials: &Path, strategy: Strategy) -
         name: "ltc".to_owned(),
         network: Network::Utxo(ChainName::LitecoinRegtest),
         node: format!("http://{}", node.rpc.address()).parse().unwrap(),
+        ca: None,
         credentials: Some(credentials.to_owned()),
         strategy,
         key: "vault".parse().unwrap(),

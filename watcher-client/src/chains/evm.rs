@@ -11,8 +11,7 @@ use appliance_wire::Amount;
 use self::{blocks::Blocks, fees::Ceilings, node::Node, sweeps::Balances};
 use super::{
     Block, Chain, Draft, DraftError, Held, NodeError, Order, Own, OwnAddress, Scan, Sighting, Signed, Tip, Variation,
-    Whereabouts,
-    rpc::{Credentials, Rpc},
+    Whereabouts, rpc::Rpc,
 };
 use crate::config::{ChainAsset, ChainConfig, Network};
 
@@ -64,7 +63,7 @@ impl Evm {
     /// # Errors
     /// [`NodeError::Unfit`]: the config is of another kind of chain, or its genesis hash is none.
     pub fn new(config: &ChainConfig) -> Result<Self, NodeError> {
-        let rpc = Rpc::new(config.node.clone(), config.credentials.clone().map(Credentials::File), CALL_TIMEOUT)?;
+        let rpc = Rpc::of(config, CALL_TIMEOUT)?;
         let Network::Evm(chain_id) = config.network else {
             return Err(rpc.unfit("the chain is none of Ethereum's kind"));
         };

@@ -1,13 +1,16 @@
 //! JSON-RPC 2.0 over HTTP, as Bitcoin Core, Ethereum's nodes and Solana's speak it. Knows no chain.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use reqwest::{StatusCode, Url, header::CONTENT_TYPE};
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::NodeError;
+use crate::{ChainConfig, transport::tls};
+
+#[cfg(test)]
+mod tests;
 
 /// Blocks and lists of coins are long; a node that sends more is not one.
 const LONGEST_ANSWER: usize = 256 << 20;
@@ -18,27 +21,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Rpc {
     http: reqwest::Client,
     url: Url,
-    credentials: Option<Credentials>,
-    timeout: Duration,
-}
-
-/// How the node knows us.
-#[derive(Clone)]
-pub enum Credentials {
     /// A file of one line `user:password`, read at each call: Bitcoin Core writes its cookie anew at each start.
-    File(PathBuf),
+    credentials: Option<PathBuf>,
+    timeout: Duration,
 }
 
 impl fmt::Debug for Rpc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rpc").field("url", &self.url.as_str()).finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::File(path) = self;
-        f.debug_tuple("File").field(path).finish()
     }
 }
 
@@ -57,21 +47,18 @@ struct Refusal {
 }
 
 impl Rpc {
-    /// A node at `url`, which holds no credentials; connects nowhere yet. A call may take `timeout`.
+    /// The node of a chain, by its `node`, `ca` and `credentials`; connects nowhere yet. A call may take `timeout`.
     ///
     /// # Errors
-    /// [`NodeError::Unfit`] where no HTTP client can be made.
-    pub fn new(url: Url, credentials: Option<Credentials>, timeout: Duration) -> Result<Self, NodeError> {
-        // No CA is believed. The client would take the process's provider of TLS otherwise, and panics where none is set.
-        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| NodeError::Unfit { url: url.to_string(), why: error.to_string() })?
-            .with_root_certificates(RootCertStore::empty())
-            .with_no_client_auth();
+    /// [`NodeError::Unfit`] where `ca` holds no certificate, or no HTTP client can be made.
+    pub fn of(config: &ChainConfig, timeout: Duration) -> Result<Self, NodeError> {
+        let url = config.node.clone();
+        let unfit = |why: String| NodeError::Unfit { url: url.to_string(), why };
+        let tls = tls::of_node(config.ca.as_deref()).map_err(|error| unfit(error.to_string()))?;
         let builder = reqwest::Client::builder().use_preconfigured_tls(tls);
         let http = builder.connect_timeout(CONNECT_TIMEOUT).timeout(timeout).no_proxy().build();
-        let http = http.map_err(|error| NodeError::Unfit { url: url.to_string(), why: words(&error) })?;
-        Ok(Self { http, url, credentials, timeout })
+        let http = http.map_err(|error| unfit(words(&error)))?;
+        Ok(Self { http, url, credentials: config.credentials.clone(), timeout })
     }
 
     /// The same node under another path of its URL, such as `wallet/NAME`.
@@ -111,7 +98,7 @@ impl Rpc {
     async fn exchange(&self, method: &str, params: Value) -> Result<Value, NodeError> {
         let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params }).to_string();
         let mut request = self.http.post(self.url.clone()).header(CONTENT_TYPE, "application/json").body(body);
-        if let Some(Credentials::File(file)) = &self.credentials {
+        if let Some(file) = &self.credentials {
             let read = std::fs::read_to_string(file);
             let line = read.map_err(|error| self.unfit(format!("reading credentials {}: {error}", file.display())))?;
             let (user, password) = line

@@ -26,8 +26,7 @@ pub use self::{
 use self::{drafting::Drafting, node::Node};
 use super::{
     Asset, Block, Chain, Draft, DraftError, Held, NodeError, Order, Own, OwnAddress, Scan, Sighting, Signed, Tip,
-    Variation, Whereabouts,
-    rpc::{Credentials, Rpc},
+    Variation, Whereabouts, rpc::Rpc,
 };
 use crate::ChainConfig;
 
@@ -35,6 +34,10 @@ use crate::ChainConfig;
 pub const FEE: u64 = 5_000;
 /// A SOL is 10^9 lamports.
 pub const SOL_DECIMALS: u8 = 9;
+
+/// Why a transaction has no variants.
+pub(crate) const FIXED: &str = "a Solana transaction has a fixed fee, and a declared key signs no variants: it can be \
+                                neither bumped nor cancelled; sent again, it is executed once";
 
 /// The hash of mainnet-beta's first block.
 const MAINNET: &str = "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d";
@@ -58,8 +61,7 @@ impl Solana {
     /// # Errors
     /// [`NodeError::Unfit`] where the config lacks something.
     pub fn new(config: &ChainConfig) -> Result<Self, NodeError> {
-        let credentials = config.credentials.clone().map(Credentials::File);
-        let rpc = Rpc::new(config.node.clone(), credentials, TIMEOUT)?;
+        let rpc = Rpc::of(config, TIMEOUT)?;
         let account = config.nonce_account.as_deref().unwrap_or_default().parse::<Address>();
         let nonce_account = account.map_err(|error| rpc.unfit(format!("`nonce_account` of the config: {error}")))?;
         let sol = config.assets.first().map(|first| first.asset.clone());
@@ -132,11 +134,7 @@ impl Chain for Solana {
         _own: &Own,
         _held: &Held,
     ) -> Result<Draft, DraftError> {
-        Err(DraftError::Never(
-            "a Solana transaction has a fixed fee, and a declared key signs no variants: it can be neither bumped nor \
-             cancelled; sent again, it is executed once"
-                .to_owned(),
-        ))
+        Err(DraftError::Never(FIXED.to_owned()))
     }
 
     /// None: Ed25519 keys have no children, so all deposits are on the key already.

@@ -25,8 +25,7 @@ mod wallet;
 use self::{blocks::Blocks, drafting::Terms, knowledge::Knowledge, node::Node, wallet::Wallet};
 use super::{
     Block, Chain, Draft, DraftError, Held, NodeError, Order, Own, OwnAddress, Scan, Sighting, Signed, Tip, Variation,
-    Whereabouts,
-    rpc::{Credentials, Rpc},
+    Whereabouts, rpc::Rpc,
 };
 use crate::config::{ChainConfig, Network, Strategy};
 
@@ -55,8 +54,7 @@ impl Utxo {
         let unfit = |why: &str| NodeError::Unfit { url: config.node.to_string(), why: why.to_owned() };
         let Network::Utxo(chain) = config.network else { return Err(unfit("its chain is not of Bitcoin's kind")) };
         let native = config.assets.first().ok_or_else(|| unfit("its chain has no asset"))?;
-        let credentials = config.credentials.clone().map(Credentials::File);
-        let rpc = |timeout| Rpc::new(config.node.clone(), credentials.clone(), timeout);
+        let rpc = |timeout| Rpc::of(config, timeout);
         let node = Node { rpc: rpc(TIMEOUT)?, long: rpc(LONG_TIMEOUT)?, chain, asset: native.asset.name.clone() };
         let knowledge = match &config.strategy {
             Strategy::Wallet(name) => Knowledge::Wallet(Box::new(Wallet::new(&node, name)?)),

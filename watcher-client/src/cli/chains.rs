@@ -58,7 +58,10 @@ fn chain(chain: &ChainView) -> String {
     if let Some(oldest) = &chain.oldest {
         text += &format!(", the oldest {} since {}", oldest.id, oldest.since);
     }
-    text + &format!("\naddresses   {} ready to be given out\n", chain.pool.free)
+    text + &match &chain.pool {
+        Some(pool) => format!("\naddresses   {} ready to be given out\n", pool.free),
+        None => "\naddresses   one for all, with a memo\n".to_owned(),
+    }
 }
 
 fn lag(chain: &ChainView) -> String {
@@ -109,7 +112,7 @@ mod tests {
                 id: "wd-1".parse().unwrap(),
                 since: "2030-01-01T00:00:00Z".to_owned(),
             }),
-            pool: PoolStanding { free: 20, last_child: Some(19) },
+            pool: Some(PoolStanding { free: 20, last_child: Some(19) }),
             alarm: None,
         }
     }
@@ -124,6 +127,12 @@ mod tests {
              withdrawals 1 unconfirmed, the oldest wd-1 since 2030-01-01T00:00:00Z\n\
              addresses   20 ready to be given out\n"
         );
+    }
+
+    #[test]
+    fn a_chain_without_children_has_no_pool_to_run_dry() {
+        let text = chain(&ChainView { pool: None, ..view() });
+        assert!(text.ends_with("addresses   one for all, with a memo\n"), "{text}");
     }
 
     #[test]

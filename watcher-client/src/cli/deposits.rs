@@ -57,10 +57,11 @@ pub(super) async fn follow(asked: &Deposits, daemon: &Daemon, json: bool) -> Res
     }
 }
 
-/// The address of a name, given out where it has none yet.
+/// The address of a name, given out where it has none yet, and below it the memo without which nobody knows the payer.
 pub(super) async fn address(daemon: &Daemon, name: &str, chain: &str) -> Result<Shown, Failure> {
     let assigned: Assigned = daemon.put(&["chains", chain, "addresses", name], None::<&Value>).await?;
-    Shown::new(format!("{}\n", assigned.address), &assigned)
+    let memo = assigned.memo.as_ref().map(|memo| format!("memo {memo}\n")).unwrap_or_default();
+    Shown::new(format!("{}\n{memo}", assigned.address), &assigned)
 }
 
 async fn page(asked: &Deposits, daemon: &Daemon, after: u64) -> Result<DepositsAnswer, Failure> {

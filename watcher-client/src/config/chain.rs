@@ -25,11 +25,13 @@ pub struct ChainConfig {
     pub network: Network,
     /// The node's RPC.
     pub node: Url,
+    /// PEM: the CAs the node's certificate may come from, where `node` is `https`. No other is believed.
+    pub ca: Option<PathBuf>,
     /// A file of one line `user:password`, where the node asks for one.
     pub credentials: Option<PathBuf>,
     /// On chains of Bitcoin's kind: who knows our coins.
     pub strategy: Strategy,
-    /// The key that pays; deposits come to its children.
+    /// The key that pays; deposits come to its children, on a chain without them to itself.
     pub key: KeyLabel,
     /// What fees are paid in, then the tokens.
     pub assets: Vec<ChainAsset>,
@@ -87,6 +89,7 @@ pub(super) struct ChainSection {
     name: String,
     chain: NetworkSection,
     node: String,
+    ca: Option<PathBuf>,
     credentials: Option<PathBuf>,
     strategy: Option<String>,
     wallet: Option<String>,
@@ -164,6 +167,7 @@ fn check(section: ChainSection, folder: &Path, mistakes: &mut Mistakes<'_>) -> O
         if plain && ["http", "https"].contains(&url.scheme()) { Ok(url) } else { Err(why.to_owned()) }
     });
     let node = mistakes.take("node", node);
+    let ca = ca(&section, node.as_ref(), folder, mistakes);
     let strategy = strategy(&section, mistakes);
     let key = mistakes.take("key", section.key.parse::<KeyLabel>());
     let decimals = match network? {
@@ -182,6 +186,9 @@ fn check(section: ChainSection, folder: &Path, mistakes: &mut Mistakes<'_>) -> O
         }
     }
     bounds(&section, mistakes);
+    if !network?.has_children() {
+        no_children(&section, mistakes);
+    }
     // Base58, unlike hexadecimal, has one case.
     let is_solana = network? == Network::Solana;
     let nonce_account = nonce_account(&section, is_solana, mistakes);
@@ -189,6 +196,7 @@ fn check(section: ChainSection, folder: &Path, mistakes: &mut Mistakes<'_>) -> O
         name: section.name,
         network: network?,
         node: node?,
+        ca,
         credentials: section.credentials.map(|file| folder.join(file)),
         strategy,
         key: key?,
@@ -196,7 +204,7 @@ fn check(section: ChainSection, folder: &Path, mistakes: &mut Mistakes<'_>) -> O
         confirmations: section.confirmations,
         max_fee: max_fee?,
         max_fee_rate: section.max_fee_rate,
-        addresses_ahead: section.addresses_ahead.unwrap_or(20),
+        addresses_ahead: section.addresses_ahead.unwrap_or(if network?.has_children() { 20 } else { 0 }),
         poll: Duration::from_millis(section.poll_ms.unwrap_or(5_000)),
         genesis: section.genesis.map(|hash| if is_solana { hash } else { hash.to_ascii_lowercase() }),
         offline: section.offline,
@@ -246,6 +254,28 @@ fn nonce_account(section: &ChainSection, is_solana: bool, mistakes: &mut Mistake
     }
 }
 
+fn ca(section: &ChainSection, node: Option<&Url>, folder: &Path, mistakes: &mut Mistakes<'_>) -> Option<PathBuf> {
+    let file = section.ca.as_ref().map(|file| folder.join(file));
+    match (&file, node?.scheme() == "https") {
+        (None, true) => mistakes.add("ca", "is missing: the CAs that the node's certificate may come from"),
+        (Some(_), false) => mistakes.add("ca", "goes with a `node` of https only"),
+        (Some(file), true) if !file.is_file() => {
+            mistakes.add("ca", format!("there is no file {}; correct the path", file.display()));
+        }
+        (Some(_), true) | (None, false) => {}
+    }
+    file
+}
+
+/// What has no meaning where deposits come to the key itself.
+fn no_children(section: &ChainSection, mistakes: &mut Mistakes<'_>) {
+    let given =
+        [("addresses_ahead", section.addresses_ahead.is_some()), ("sweep_above", section.sweep_above.is_some())];
+    for (key, _) in given.into_iter().filter(|(_, given)| *given) {
+        mistakes.add(key, "keys of this chain have no children: leave it out");
+    }
+}
+
 fn token_asset(token: &TokenSection, network: Network, mistakes: &mut Mistakes<'_>) -> Option<ChainAsset> {
     let Network::Evm(id) = network else {
         mistakes.add("token", "this chain has no tokens here");
@@ -267,6 +297,18 @@ fn bounds(section: &ChainSection, mistakes: &mut Mistakes<'_>) {
     }
     if section.poll_ms.is_some_and(|poll| !(50..=LONGEST_POLL_MS).contains(&poll)) {
         mistakes.add("poll_ms", format!("write 50 to {LONGEST_POLL_MS}"));
+    }
+}
+
+impl Network {
+    /// Whether keys of this chain have children, one for each customer. Where they have none, deposits come to the key
+    /// itself, and a memo says whose they are.
+    #[must_use]
+    pub fn has_children(self) -> bool {
+        match self {
+            Self::Utxo(_) | Self::Evm(_) => true,
+            Self::Solana => false,
+        }
     }
 }
 

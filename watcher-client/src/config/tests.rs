@@ -127,6 +127,26 @@ fn every_wrong_line_of_a_witness_names_its_key() {
 }
 
 #[test]
+fn a_node_behind_tls_takes_the_cas_of_its_certificate_and_one_without_takes_none() {
+    let with = |node: &str, ca: &str| {
+        let chain = format!("[[chain]]\nname = \"c\"\nchain = \"bitcoin\"\nnode = \"{node}\"\nkey = \"k\"\n{ca}");
+        load(&format!("{}\n{chain}\nasset = \"BTC\"\nconfirmations = 1\nmax_fee = \"0.001\"\n", good()))
+    };
+    let known = "ca = \"pki/ca.crt\"";
+    let chain = with("https://10.0.0.7:8332", known).unwrap().chains.remove(0);
+    assert!(chain.ca.unwrap().ends_with("pki/ca.crt"));
+    assert!(with("http://10.0.0.7:8332", "").unwrap().chains[0].ca.is_none());
+    for (node, ca, wanted) in [
+        ("https://10.0.0.7:8332", "", "is missing"),
+        ("https://10.0.0.7:8332", "ca = \"pki/no.crt\"", "pki/no.crt"),
+        ("http://10.0.0.7:8332", known, "https only"),
+    ] {
+        let error = with(node, ca).unwrap_err();
+        assert!(error.contains("chain \"c\", key `ca`") && error.contains(wanted), "{error}");
+    }
+}
+
+#[test]
 fn a_chain_of_solana_has_a_nonce_account_and_no_other_has() {
     let account = "4vb8a2FFza7cL1GBKuDN8WiNJ8cVRwcC27WraJJrMxLH";
     let with = |chain: &str, nonce_account: &str| {
@@ -145,10 +165,18 @@ fn a_chain_of_solana_has_a_nonce_account_and_no_other_has() {
         "base58 has case"
     );
     assert_eq!(chain.max_fee, appliance_wire::Amount::from_units(10_000));
+    assert_eq!(chain.addresses_ahead, 0, "an Ed25519 key has no children");
     assert_eq!(with("bitcoin", "").unwrap().chains.remove(0).genesis.as_deref(), Some("abc"));
     for (chain, nonce_account) in [("solana", ""), ("solana", "nonce_account = \"abc\""), ("bitcoin", named.as_str())] {
         let error = with(chain, nonce_account).unwrap_err();
         assert!(error.contains("chain \"c\", key `nonce_account`"), "{error}");
+    }
+    for meaningless in ["addresses_ahead = 3", "sweep_above = \"1\""] {
+        let error = with("solana", &format!("{named}\n{meaningless}")).unwrap_err();
+        assert!(
+            error.contains("have no children") && error.contains(meaningless.split(' ').next().unwrap()),
+            "{error}"
+        );
     }
 }
 

@@ -20,10 +20,7 @@ impl<C: Chain> Line<C> {
             self.resume(&books, tip).await?;
             books = self.books().await?;
         }
-        let Some(mut safe) = books.safe else {
-            self.begin_chain(tip).await?;
-            return Ok(true);
-        };
+        let Some(mut safe) = books.safe else { return Ok(false) };
         if tip.block.height < safe.height {
             let (at, known) = (tip.block.height, safe.height);
             return Err(Stop::Trouble(format!(
@@ -35,9 +32,12 @@ impl<C: Chain> Line<C> {
             return Ok(false);
         }
         let deep = self.deep(tip);
-        while safe.height + WINDOW < deep {
-            match self.window(own, tip, &safe, safe.height + WINDOW).await? {
-                Some(next) => safe = next,
+        let mut window = WINDOW;
+        while safe.height + window < deep {
+            match self.window(own, tip, &safe, safe.height + window).await? {
+                // Where heights are slots, all of them may be empty.
+                Some(next) if next == safe => window += WINDOW,
+                Some(next) => (safe, window) = (next, WINDOW),
                 None => return Ok(false),
             }
         }
@@ -54,8 +54,11 @@ impl<C: Chain> Line<C> {
         Ok(self.parts.journal.off(move |journal| journal.chain(&name)).await?)
     }
 
-    /// Nobody has been given an address yet, so nothing before now can be a deposit.
-    async fn begin_chain(&self, tip: &Tip) -> Result<(), Stop> {
+    /// Where this journal begins: nobody has been given an address yet, so nothing before now can be a deposit.
+    pub(super) async fn begin_chain(&self, tip: &Tip) -> Result<(), Stop> {
+        if self.books().await?.safe.is_some() {
+            return Ok(());
+        }
         let Some(from) = self.chain.block_at(self.deep(tip)).await? else { return Ok(()) };
         let name = self.name().to_owned();
         Ok(self.parts.journal.off(move |journal| journal.begin_chain(&name, &from)).await?)

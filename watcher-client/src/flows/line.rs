@@ -112,12 +112,14 @@ impl<C: Chain> Line<C> {
             self.chain.check().await?;
         }
         self.checked = true;
+        let tip = self.chain.tip().await?;
+        self.parts.board.change(&self.parts.config.name, |standing| standing.node_tip = Some(tip.clone()));
+        // Before anybody can be given an address: what is paid to it from then on is found.
+        self.begin_chain(&tip).await?;
         self.addresses().await?;
         let Some(own) = self.own.clone() else {
             return Err(Stop::Trouble("the signer has not told the key's address yet".to_owned()));
         };
-        let tip = self.chain.tip().await?;
-        self.parts.board.change(&self.parts.config.name, |standing| standing.node_tip = Some(tip.clone()));
         let at = tip.block.height;
         if let Some(height) = tip.behind.filter(|height| *height > at + ON_THEIR_WAY) {
             return Err(Stop::Trouble(format!(

@@ -44,9 +44,7 @@ pub fn order(config: &ChainConfig, wanted: &Wanted) -> Result<Order, String> {
         if !matches!(config.network, Network::Solana) {
             return Err(format!("payments on {} have no data field: leave `memo` out", config.network_name()));
         }
-        if memo.is_empty() || memo.len() > LONGEST_MEMO || memo.chars().any(char::is_control) {
-            return Err(format!("a memo is 1 to {LONGEST_MEMO} bytes of text"));
-        }
+        fits_memo(memo)?;
     }
     Ok(Order {
         source: Source::Key,
@@ -55,4 +53,23 @@ pub fn order(config: &ChainConfig, wanted: &Wanted) -> Result<Order, String> {
         quantity: Quantity::Exactly(wanted.amount.clone()),
         memo: wanted.memo.clone(),
     })
+}
+
+/// A name that payers can fill in as a memo, and that comes back as it was given out.
+///
+/// # Errors
+/// What is wrong, in one sentence.
+pub fn memo_name(name: &str) -> Result<(), String> {
+    fits_memo(name)?;
+    if name.trim() != name {
+        return Err("a name that is a memo has no blanks at its ends: wallets cut them off".to_owned());
+    }
+    Ok(())
+}
+
+fn fits_memo(memo: &str) -> Result<(), String> {
+    if memo.is_empty() || memo.len() > LONGEST_MEMO || memo.chars().any(char::is_control) {
+        return Err(format!("a memo is 1 to {LONGEST_MEMO} bytes of text"));
+    }
+    Ok(())
 }

@@ -40,6 +40,7 @@ fn chain_config() -> ChainConfig {
         name: "btc".to_owned(),
         network: Network::Utxo(appliance_wire::Chain::BitcoinRegtest),
         node: "http://127.0.0.1:1".parse().unwrap(),
+        ca: None,
         credentials: None,
         strategy: Strategy::Blocks,
         key: VAULT.parse().unwrap(),
@@ -315,6 +316,32 @@ async fn an_id_bound_to_other_content_waits_for_a_person() {
     assert_eq!(waiting.state, WithdrawalState::Created);
     assert_eq!(waiting.waiting.unwrap().code.as_deref(), Some("request-conflict"));
     assert_eq!(waiting.transactions.len(), 1);
+}
+
+#[tokio::test]
+async fn a_deposit_is_found_once_wherever_the_watcher_was_stopped() {
+    for step in 0.. {
+        let watcher = Watcher::new().await;
+        watcher.model.left.store(step, std::sync::atomic::Ordering::SeqCst);
+        let mut line = watcher.line();
+        let mut runs = watcher.round(&mut line).await;
+        // As soon as there is an address, somebody pays to it.
+        let Ok(assigned) = watcher.parts.journal.assign("btc", "alice") else { continue };
+        watcher.model.pay(&assigned.address, 7_000);
+        for _ in 0..5 {
+            runs = runs && watcher.round(&mut line).await;
+            watcher.model.mine();
+        }
+        let ran_through = watcher.model.left.swap(usize::MAX, std::sync::atomic::Ordering::SeqCst) <= step && runs;
+        let mut line = watcher.line();
+        watcher.round(&mut line).await;
+        let deposits = watcher.deposits();
+        assert_eq!(deposits.len(), 1, "step {step}: {deposits:?}");
+        assert_eq!(deposits[0].state, DepositState::Creditable, "step {step}");
+        if ran_through {
+            return;
+        }
+    }
 }
 
 #[tokio::test]

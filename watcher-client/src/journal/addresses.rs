@@ -20,6 +20,9 @@ pub struct Assigned {
     /// Whose it is in the token.
     #[schema(value_type = String)]
     pub key: KeyPath,
+    /// What the payer has to fill in, on chains where all customers have the one address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memo: Option<String>,
 }
 
 /// How many addresses there are.
@@ -99,9 +102,11 @@ impl Journal {
     /// Gives out an address; the same name gets the same one, for ever.
     ///
     /// # Errors
-    /// [`JournalError::Refused`] where the pool is empty: it is filled while the signer answers.
+    /// [`JournalError::Refused`] where the pool is empty: it is filled while the signer answers. Also until deposits are
+    /// looked for, which begins when the node first answers.
     pub fn assign(&self, chain: &str, name: &str) -> Result<Assigned, JournalError> {
         self.write(|pages| {
+            let is_begun = pages.chain(chain)?.safe.is_some();
             let mut assigned = pages.transaction.open_table(tables::ASSIGNED)?;
             let known = assigned.get((chain, name))?.map(|address| address.value().to_owned());
             let mut table = pages.transaction.open_table(tables::ADDRESSES)?;
@@ -109,11 +114,12 @@ impl Journal {
                 Some(address) => address,
                 None => {
                     let mut pool = pages.transaction.open_table(tables::POOL)?;
-                    let first = pool.range((chain, 0)..=(chain, u32::MAX))?.next().transpose()?;
+                    // What comes before the first block that is looked at is nobody's deposit.
+                    let first = pool.range((chain, 0)..=(chain, u32::MAX))?.next().filter(|_| is_begun).transpose()?;
                     let first = first.map(|(key, address)| (key.value().1, address.value().to_owned()));
                     let (child, address) = first.ok_or_else(|| {
                         JournalError::Refused(format!(
-                            "no address of {chain} is ready: the pool is filled while signer and node answer"
+                            "no address of {chain} is ready: signer and node have to answer first"
                         ))
                     })?;
                     pool.remove((chain, child))?;
@@ -126,7 +132,7 @@ impl Journal {
             let mut page: Page = decode(&address, &bytes.ok_or_else(damaged)?)?;
             page.assigned_to = Some(name.to_owned());
             table.insert((chain, address.as_str()), encode(&address, &page)?.as_slice())?;
-            Ok(Assigned { name: name.to_owned(), chain: chain.to_owned(), address, key: page.key })
+            Ok(Assigned { name: name.to_owned(), chain: chain.to_owned(), address, key: page.key, memo: None })
         })
     }
 
@@ -149,7 +155,7 @@ impl Journal {
             let Some(bytes) = table.get((chain, address))? else { continue };
             let page: Page = decode(address, bytes.value())?;
             let (name, address) = (name.to_owned(), address.to_owned());
-            all.push(Assigned { name, chain: chain.to_owned(), address, key: page.key });
+            all.push(Assigned { name, chain: chain.to_owned(), address, key: page.key, memo: None });
         }
         Ok(all)
     }

@@ -21,7 +21,7 @@ pub struct Deposit {
     /// Whose address that is in the token.
     #[schema(value_type = String)]
     pub key: KeyPath,
-    /// The name under which the exchange was given the address.
+    /// The name under which the exchange was given the address, or the memo.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assigned_to: Option<String>,
     /// Of what.

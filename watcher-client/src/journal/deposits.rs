@@ -205,7 +205,7 @@ impl Pages {
             txid: sighting.txid.clone(),
             address: sighting.address.clone(),
             key: owner.path.clone(),
-            assigned_to: self.assigned_to(chain, &sighting.address)?,
+            assigned_to: self.customer(chain, owner, sighting)?,
             asset: asset.name.clone(),
             amount: units(sighting.amount, asset),
             memo: sighting.memo.clone(),
@@ -214,6 +214,15 @@ impl Pages {
             cursor: 0,
         };
         self.put_deposit(deposit, true)
+    }
+
+    /// Whose a deposit is: by the child it came to, or by its memo where it came to the key itself.
+    fn customer(&self, chain: &str, owner: &OwnAddress, sighting: &Sighting) -> Result<Option<String>, JournalError> {
+        match (owner.path.child, &sighting.memo) {
+            (Some(_), _) => self.assigned_to(chain, &sighting.address),
+            (None, Some(memo)) => Ok(self.memo(chain, memo)?.map(|assigned| assigned.name)),
+            (None, None) => Ok(None),
+        }
     }
 
     /// Whether a transaction of our own brings nothing new: a sweep, a top-up, change. A payout to one of our children is

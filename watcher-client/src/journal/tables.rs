@@ -23,6 +23,8 @@ pub(super) const TXIDS: OfChain<&str> = TableDefinition::new("transactions");
 pub(super) const ADDRESSES: OfChain<&[u8]> = TableDefinition::new("addresses");
 /// (Chain, name given by the exchange): address.
 pub(super) const ASSIGNED: OfChain<&str> = TableDefinition::new("assigned addresses");
+/// (Chain, memo given by the exchange as a name): what was given out with it.
+pub(super) const MEMOS: OfChain<&[u8]> = TableDefinition::new("memos");
 /// (Chain, child): address that nobody has yet.
 pub(super) const POOL: TableDefinition<'static, (&'static str, u32), &'static str> = TableDefinition::new("pool");
 /// (Chain, id): the deposit.
@@ -45,7 +47,7 @@ pub(super) fn make_all(transaction: &WriteTransaction) -> Result<(), JournalErro
     for table in [HELD, TXIDS, ASSIGNED] {
         transaction.open_table(table)?;
     }
-    for table in [ADDRESSES, DEPOSITS] {
+    for table in [ADDRESSES, DEPOSITS, MEMOS] {
         transaction.open_table(table)?;
     }
     for table in [OPEN, UNSETTLED] {

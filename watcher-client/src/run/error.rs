@@ -14,7 +14,7 @@ pub enum RunError {
     /// The journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// What no restart mends: the node of another chain.
+    /// A chain that cannot be served as the config has it, or the journal.
     #[error(transparent)]
     Flow(#[from] FlowError),
     /// The signer's side: certificates and memory.
@@ -37,7 +37,7 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// Whether a restart would end the same way: config, another chain, a damaged journal.
+    /// Whether a restart would end the same way: config, a damaged journal.
     #[must_use]
     pub fn is_for_good(&self) -> bool {
         match self {

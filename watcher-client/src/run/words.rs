@@ -159,8 +159,9 @@ pub struct ChainView {
     /// The one of them that was made first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest: Option<OldestView>,
-    /// Addresses ready to be given out.
-    pub pool: PoolStanding,
+    /// Addresses ready to be given out; none where all customers pay to one, with a memo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolStanding>,
     /// What a person has to look at: nothing is credited, drafted or sent until then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alarm: Option<Alarm>,

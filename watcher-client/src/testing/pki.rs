@@ -4,10 +4,10 @@ use std::{fs, path::Path, sync::Arc};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::{
-    RootCertStore, ServerConfig,
+    RootCertStore, ServerConfig, SupportedProtocolVersion,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    server::WebPkiClientVerifier,
+    server::{NoClientAuth, WebPkiClientVerifier, danger::ClientCertVerifier},
     version::TLS13,
 };
 
@@ -46,16 +46,29 @@ impl TestPki {
         let provider = Arc::new(ring::default_provider());
         let mut roots = RootCertStore::empty();
         roots.add(certificate(&clients.ca)).unwrap();
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().unwrap();
-        let key = PrivateKeyDer::from_pem_slice(self.server.1.as_bytes()).unwrap();
-        let mut config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&TLS13])
-            .unwrap()
-            .with_client_cert_verifier(verifier)
-            .with_single_cert(vec![certificate(&self.server.0)], key)
-            .unwrap();
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+        let mut config = self.with_clients(&TLS13, verifier);
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         config
+    }
+
+    /// A server that asks nobody for a certificate, as nodes do.
+    pub(crate) fn open_server(&self, version: &'static SupportedProtocolVersion) -> ServerConfig {
+        self.with_clients(version, Arc::new(NoClientAuth))
+    }
+
+    fn with_clients(
+        &self,
+        version: &'static SupportedProtocolVersion,
+        clients: Arc<dyn ClientCertVerifier>,
+    ) -> ServerConfig {
+        let key = PrivateKeyDer::from_pem_slice(self.server.1.as_bytes()).unwrap();
+        ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_client_cert_verifier(clients)
+            .with_single_cert(vec![certificate(&self.server.0)], key)
+            .unwrap()
     }
 }
 

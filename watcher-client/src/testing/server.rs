@@ -6,6 +6,7 @@ use std::{
 };
 
 use appliance_wire::Problem;
+use rustls::ServerConfig;
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{TcpListener, TcpStream},
@@ -57,9 +58,17 @@ impl TestServer {
         alpn: &[&str],
         script: impl Fn(&Seen) -> TestAnswer + Send + Sync + 'static,
     ) -> Self {
+        Self::with_tls(pki.server(clients, alpn), script).await
+    }
+
+    /// Serves `script` with this TLS.
+    pub(crate) async fn with_tls(
+        tls: ServerConfig,
+        script: impl Fn(&Seen) -> TestAnswer + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let acceptor = TlsAcceptor::from(Arc::new(pki.server(clients, alpn)));
+        let acceptor = TlsAcceptor::from(Arc::new(tls));
         let seen = Arc::<Mutex<Vec<Seen>>>::default();
         let (all, script): (_, Script) = (seen.clone(), Arc::new(script));
         tokio::spawn(async move {
@@ -70,10 +79,15 @@ impl TestServer {
         Self { port, seen }
     }
 
+    /// Where it listens.
+    pub(crate) fn url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.port)
+    }
+
     /// The config of a watcher whose files are in `folder`.
     pub(crate) fn config(&self, folder: &Path) -> Config {
         Config {
-            url: format!("https://127.0.0.1:{}", self.port),
+            url: self.url(),
             ca: folder.join("ca.crt"),
             certificate: folder.join("watcher.crt"),
             private_key: folder.join("watcher.key"),

@@ -38,6 +38,17 @@ pub(crate) fn anonymous(ca: &Path) -> Result<ClientConfig, ConfigError> {
     believing(roots(ca)?).map_err(|error| ConfigError::new(ca, error.to_string()))
 }
 
+/// Believes the CAs of a file, where there is one, else nobody: for nodes, which also stand behind proxies of TLS 1.2.
+pub(crate) fn of_node(ca: Option<&Path>) -> Result<ClientConfig, ConfigError> {
+    let file = ca.unwrap_or(Path::new("watcher.toml"));
+    let roots = ca.map_or_else(|| Ok(RootCertStore::empty()), roots)?;
+    // Without a provider of its own it would take the process's, which is not set.
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| ConfigError::new(file, error.to_string()))?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
 /// Believes nobody: for plain HTTP, whose client wants to know all the same.
 pub(crate) fn none() -> Result<ClientConfig, rustls::Error> {
     believing(RootCertStore::empty())

@@ -39,6 +39,7 @@ async fn chain(script: impl Fn(&str, &Value) -> Answer + Send + Sync + 'static) 
         name: "test".to_owned(),
         network: Network::Evm(1337),
         node: url.parse().unwrap(),
+        ca: None,
         credentials: None,
         strategy: Strategy::Blocks,
         key: "account".parse().unwrap(),

@@ -22,6 +22,7 @@ async fn chain(
         name: "test".to_owned(),
         network: Network::Utxo(ChainName::LitecoinRegtest),
         node: node.url().parse().unwrap(),
+        ca: None,
         credentials: None,
         strategy,
         key: "vault".parse().unwrap(),

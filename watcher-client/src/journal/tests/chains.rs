@@ -103,6 +103,8 @@ fn coins_and_addresses_that_are_not_ours_are_passed_over() {
 fn a_deposit_carries_the_name_its_address_was_given_out_under() {
     let bench = Bench::new();
     bench.journal.add_addresses(CHAIN, &[address(Some(1))]).unwrap();
+    assert!(bench.journal.assign(CHAIN, "customer-991").is_err(), "nobody looks for deposits");
+    bench.journal.begin_chain(CHAIN, &block(100, "a")).unwrap();
     let given = bench.journal.assign(CHAIN, "customer-991").unwrap();
     assert_eq!(given.address, "child-1");
     observe(&bench.journal, &observation(100, 102, "a", at(102)));
@@ -114,6 +116,7 @@ fn a_deposit_carries_the_name_its_address_was_given_out_under() {
 #[test]
 fn a_name_gets_one_address_for_ever_and_no_address_two_names() {
     let bench = Bench::new();
+    bench.journal.begin_chain(CHAIN, &block(100, "a")).unwrap();
     assert!(matches!(bench.journal.assign(CHAIN, "a"), Err(JournalError::Refused(_))));
     let children = [address(Some(0)), address(Some(1)), address(None)];
     bench.journal.add_addresses(CHAIN, &children).unwrap();
@@ -129,6 +132,47 @@ fn a_name_gets_one_address_for_ever_and_no_address_two_names() {
         bench.journal.assigned(CHAIN, Some("a"), 10).unwrap().into_iter().map(|one| one.name).collect();
     assert_eq!(names, ["b"]);
     assert_eq!(bench.journal.addresses(CHAIN).unwrap().len(), 2);
+}
+
+#[test]
+fn a_payment_to_the_key_itself_is_of_the_name_in_its_memo() {
+    let bench = Bench::new();
+    let key = KeyAddress {
+        address: "key".to_owned(),
+        public_key: crate::testing::ecdsa_public_key(1).to_string(),
+        algorithm: hsm_types::Algorithm::Secp256k1,
+    };
+    let label = "btc-hot".parse().unwrap();
+    let early = bench.journal.assign_memo(CHAIN, "customer-991", &label);
+    assert!(matches!(early, Err(JournalError::Refused(_))), "nobody knows the address");
+    bench.journal.keep_key(CHAIN, &key).unwrap();
+    let early = bench.journal.assign_memo(CHAIN, "customer-991", &label);
+    assert!(matches!(early, Err(JournalError::Refused(_))), "nobody looks for deposits");
+    bench.journal.begin_chain(CHAIN, &block(100, "a")).unwrap();
+    let given = bench.journal.assign_memo(CHAIN, "customer-991", &label).unwrap();
+    assert_eq!((given.address.as_str(), given.memo.as_deref()), ("key", Some("customer-991")));
+    assert_eq!(given.key, address(None).path);
+    let bench = bench.reopened();
+    assert_eq!(bench.journal.assign_memo(CHAIN, "customer-991", &label).unwrap(), given);
+    bench.journal.assign_memo(CHAIN, "customer-992", &label).unwrap();
+    assert_eq!(bench.journal.memos(CHAIN, None, 1).unwrap(), [given]);
+    assert_eq!(bench.journal.memos(CHAIN, Some("customer-991"), 9).unwrap()[0].name, "customer-992");
+    assert_eq!(bench.journal.memos("bitcoi", None, 9).unwrap(), []);
+
+    let paid = |txid: &str, memo: Option<&str>| Sighting {
+        address: "key".to_owned(),
+        memo: memo.map(str::to_owned),
+        ..sighting(txid, 1, Some(block(101, "a")))
+    };
+    // A child is its own, whatever the payer writes.
+    let child = Sighting { memo: Some("customer-991".to_owned()), ..sighting("t4", 1, Some(block(101, "a"))) };
+    let found = vec![paid("t1", Some("customer-991")), paid("t2", Some("customer-99")), paid("t3", None), child];
+    observe(&bench.journal, &observation(100, 104, "a", found));
+    let deposits = bench.journal.deposits(None, 0, 9).unwrap();
+    let mut names: Vec<_> = deposits.iter().map(|one| (one.txid.as_str(), one.assigned_to.as_deref())).collect();
+    names.sort_unstable();
+    assert_eq!(names, [("t1", Some("customer-991")), ("t2", None), ("t3", None), ("t4", None)]);
+    assert!(deposits.iter().all(|one| one.state == DepositState::Creditable));
 }
 
 #[test]

@@ -6,7 +6,8 @@ use axum::{extract::State, response::Response};
 
 use super::{json, page};
 use crate::{
-    journal::JournalError,
+    flows::memo_name,
+    journal::{Journal, JournalError},
     run::{
         body::{Asked, Named},
         desk::Desk,
@@ -17,19 +18,25 @@ use crate::{
 
 const LONGEST_NAME: usize = 200;
 
-/// The same name is the same address, for ever.
+/// The same name is the same address, for ever; where there is one address for all, the same memo.
 pub(super) async fn assign(
     State(desk): State<Arc<Desk>>,
     Named((chain, name)): Named<(String, String)>,
 ) -> Result<Response, Refusal> {
-    desk.chain(&chain)?;
+    let config = desk.chain(&chain)?;
     if name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
         let detail = format!("a name is at most {LONGEST_NAME} bytes, without control characters");
         return Err(Refusal::malformed(detail));
     }
-    let assigned = desk.journal.off(move |journal| journal.assign(&chain, &name)).await;
+    let assigned = if config.network.has_children() {
+        desk.journal.off(move |journal| journal.assign(&chain, &name)).await
+    } else {
+        memo_name(&name).map_err(|why| Refusal::new(ProblemCode::Invalid, why))?;
+        let key = config.key.clone();
+        desk.journal.off(move |journal| journal.assign_memo(&chain, &name, &key)).await
+    };
     json(&assigned.map_err(|error| {
-        // The pool is empty: it is filled again.
+        // The pool is empty, or the chain not begun: both pass.
         let is_passing = matches!(error, JournalError::Refused(_));
         if is_passing { Refusal::new(ProblemCode::NotReady, causes(&error)) } else { error.into() }
     })?)
@@ -40,9 +47,13 @@ pub(super) async fn list(
     Named(chain): Named<String>,
     Asked(asked): Asked<AddressesQuery>,
 ) -> Result<Response, Refusal> {
-    desk.chain(&chain)?;
+    let has_children = desk.chain(&chain)?.network.has_children();
     let most = page(asked.limit)?;
-    let addresses = desk.off(move |journal| journal.assigned(&chain, asked.after.as_deref(), most)).await?;
+    let given_out = move |journal: &Journal| {
+        let after = asked.after.as_deref();
+        if has_children { journal.assigned(&chain, after, most) } else { journal.memos(&chain, after, most) }
+    };
+    let addresses = desk.off(given_out).await?;
     let next = addresses.last().filter(|_| addresses.len() == most).map(|last| last.name.clone());
     json(&AssignedAnswer { addresses, next })
 }

@@ -50,8 +50,9 @@ pub(super) async fn resume(State(desk): State<Arc<Desk>>, Named(chain): Named<St
 
 async fn view(desk: &Desk, chain: &ChainConfig) -> Result<ChainView, Refusal> {
     let (board, name, network) = (desk.board.clone(), chain.name.clone(), chain.network_name());
+    let has_children = chain.network.has_children();
     desk.off(move |journal| {
-        let mut view = of_journal(journal, name, network)?;
+        let mut view = of_journal(journal, name, network, has_children)?;
         let standing = board.standing(&view.name);
         let node = standing.node_tip.map(|tip| tip.behind.unwrap_or_default().max(tip.block.height));
         view.lag_blocks = node.zip(view.height).map(|(node, height)| node.saturating_sub(height));
@@ -63,7 +64,7 @@ async fn view(desk: &Desk, chain: &ChainConfig) -> Result<ChainView, Refusal> {
 }
 
 /// All of it that the journal knows.
-fn of_journal(journal: &Journal, name: String, network: String) -> Result<ChainView, JournalError> {
+fn of_journal(journal: &Journal, name: String, network: String, has_children: bool) -> Result<ChainView, JournalError> {
     let books = journal.chain(&name)?;
     let counts = journal.counts(&name)?;
     let now = u64::try_from(jiff::Timestamp::now().as_second()).unwrap_or_default();
@@ -78,7 +79,7 @@ fn of_journal(journal: &Journal, name: String, network: String) -> Result<ChainV
         pending_deposits: counts.pending_deposits,
         unconfirmed_withdrawals: counts.open_withdrawals,
         oldest: counts.oldest.map(|(id, since)| OldestView { id, since }),
-        pool: journal.pool(&name)?,
+        pool: if has_children { Some(journal.pool(&name)?) } else { None },
         alarm: books.alarm,
         name,
     })

@@ -7,6 +7,8 @@ use reqwest::StatusCode;
 
 use super::{json, json_with, page};
 use crate::{
+    Network,
+    chains::solana::FIXED,
     flows::{Wanted, order},
     journal::{Creation, Filter, Wish, Withdrawal, WithdrawalId, WithdrawalView},
     run::{
@@ -75,8 +77,20 @@ pub(super) async fn cancel(State(desk): State<Arc<Desk>>, Named(id): Named<Strin
 
 async fn wish(desk: &Desk, id: String, wish: Wish) -> Result<Response, Refusal> {
     let id = known(id)?;
+    let of = id.clone();
+    let withdrawal = desk.off(move |journal| journal.withdrawal(&of)).await?;
+    if is_fixed(desk, &withdrawal, wish) {
+        return Err(Refusal::new(ProblemCode::NotPossible, format!("{id}: {FIXED}")));
+    }
     let withdrawal = desk.off(move |journal| journal.wish(&id, wish)).await?;
     json(&view(desk, withdrawal).await?)
+}
+
+/// Whether the chain could only give the wish up later.
+fn is_fixed(desk: &Desk, withdrawal: &Withdrawal, wish: Wish) -> bool {
+    let has_no_variants = desk.chain(&withdrawal.chain).is_ok_and(|chain| chain.network == Network::Solana);
+    let is_signed = withdrawal.transactions.iter().any(|transaction| transaction.signed.is_some());
+    has_no_variants && !withdrawal.state.is_settled() && (wish == Wish::Bump || is_signed)
 }
 
 /// An id that a withdrawal may have, the watcher's own too.

@@ -132,9 +132,10 @@ pub(super) const CALLS: &[Call] = &[
         method: "put",
         path: "/v1/chains/{chain}/addresses/{name}",
         id: "putAddress",
-        summary: "Gives an address to a customer. The same name is the same address, for ever.",
-        answers: &[(200, "The address. Deposits to it carry the name as `assigned_to`.", "Assigned")],
-        problems: &[ANY, &[UnknownChain]],
+        summary: "Gives an address to a customer. The same name is the same address, for ever. Where all customers pay to \
+                  one address, the name is the `memo` that they have to fill in.",
+        answers: &[(200, "The address. Deposits to it, with the memo, carry the name as `assigned_to`.", "Assigned")],
+        problems: &[ANY, &[UnknownChain, Invalid]],
         ..READ
     },
     Call {

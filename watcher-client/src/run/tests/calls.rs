@@ -164,6 +164,7 @@ async fn each_deposit_comes_once_at_its_last_change_and_again_when_it_changes() 
 async fn an_address_is_given_out_once_to_each_name() {
     let bench = Bench::start().await;
     let path = "/v1/chains/bitcoin/addresses/customer%20991%2Fa";
+    bench.journal.begin_chain("bitcoin", &block(100, "a")).unwrap();
     assert_eq!(bench.refused(Method::PUT, path, None).await, code(503, "not-ready"));
     bench.journal.add_addresses("bitcoin", &[address(Some(0)), address(Some(1))]).unwrap();
     let (status, given) = bench.ask(Method::PUT, path, None).await;
