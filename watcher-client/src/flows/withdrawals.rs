@@ -148,7 +148,7 @@ impl<C: Chain> Line<C> {
     }
 
     async fn sign(&mut self, drafted: Drafted) -> Result<Step, Stop> {
-        if self.parts.config.offline || self.signer_is_silent {
+        if self.signer_is_silent {
             return Ok(Step::Done);
         }
         let replaces = drafted.replaces().map(|transaction| transaction.request_id.clone());
@@ -158,6 +158,10 @@ impl<C: Chain> Line<C> {
             && let Some(step) = self.abandon(&drafted).await?
         {
             return Ok(step);
+        }
+        // Its file is on its way to the signer, or will be.
+        if self.parts.config.offline {
+            return Ok(Step::Done);
         }
         match signing::sign(&self.parts.client, drafted.transaction(), replaces.as_ref()).await {
             Verdict::Signed { signed, entry } => {
