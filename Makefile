@@ -12,8 +12,11 @@ BUILT = $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 CRATES := hsm-types hsm-drivers appliance-wire appliance watcher-client provisioning pkcs11-shim faulty-disk \
 	integration-tests
 
-QUICKSTART ?= var/quickstart
-quickstart-flags = $(if $(filter 1,$(ONCE)),--once) $(if $(WATCHER_PORT),--watcher-port $(WATCHER_PORT)) \
+# Beside which node the quickstart shows an exchange: litecoin or anvil; without one it shows a withdrawal.
+WITH ?=
+QUICKSTART ?= var/quickstart$(addprefix -,$(WITH))
+demonstration = $(if $(WITH),exchange,withdrawal)
+quickstart-flags = $(if $(filter 1,$(ONCE)),--once) $(if $(WITH),--with $(WITH)) $(if $(WATCHER_PORT),--watcher-port $(WATCHER_PORT)) \
 	$(if $(MONITOR_PORT),--monitor-port $(MONITOR_PORT))
 
 FUZZ_SECONDS ?= 60
@@ -23,18 +26,19 @@ FUZZ_SECONDS ?= 60
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-quickstart: programs ## a real withdrawal signed on this machine (ONCE=1, PROFILE=dev, WATCHER_PORT=, MONITOR_PORT=)
+quickstart: programs ## a withdrawal signed on this machine, WITH=litecoin or anvil an exchange (ONCE=1, PROFILE=dev, WATCHER_PORT=, MONITOR_PORT=)
 	@export SOFTHSM2_MODULE="$$(.ci/prerequisites --softhsm)"; \
+	$(if $(filter anvil,$(WITH)),export CHANCERY_ANVIL="$$(.ci/prerequisites --anvil)";) \
 	exec $(BUILT)/chancery-provision quickstart --directory $(QUICKSTART) $(quickstart-flags) \
-		--demonstration $(BUILT)/examples/withdrawal
+		--demonstration $(BUILT)/examples/$(demonstration)
 
 # Each apart: built together, the appliance would hold what only provisioning asks of the drivers (making keys), and the
 # watcher what only its example needs.
 programs:
-	@.ci/prerequisites
+	@.ci/prerequisites $(WITH)
 	$(CARGO) build --profile $(PROFILE) -p appliance -p watcher-client --bins
 	$(CARGO) build --profile $(PROFILE) -p provisioning --bins
-	$(CARGO) build --profile $(PROFILE) -p watcher-client --example withdrawal
+	$(CARGO) build --profile $(PROFILE) -p watcher-client --example $(demonstration)
 
 test: ## install what the tests need, and run all of them
 	@.ci/prerequisites tests
@@ -76,5 +80,5 @@ docs: ## the crates' documentation, and the book where mdbook is installed
 	elif command -v mdbook >/dev/null; then mdbook build docs; \
 	else echo "docs: the book is not built: install mdbook"; fi
 
-clean-quickstart: ## throw away what the quickstart made, its keys included
+clean-quickstart: ## throw away what the quickstart made (WITH= that one), its keys included
 	rm -rf -- $(QUICKSTART)

@@ -37,6 +37,8 @@ pub struct Plan {
     pub monitor_port: u16,
     /// Keys beside the appliance's own.
     pub keys: Vec<PlannedKey>,
+    /// The template of its policy.
+    pub policy: &'static str,
 }
 
 /// A key and its public half.
@@ -83,7 +85,7 @@ pub fn initialise(plan: &Plan, invocation: &Invocation, report: &mut Report) -> 
         monitor_port: plan.monitor_port,
         watcher_key_sha256: &watcher.public_key_sha256,
     };
-    write_files(&directory, &values, report)?;
+    write_files(&directory, plan.policy, &values, report)?;
     if let Device::Yubihsm(ceremony) = &mut device {
         ApplianceConfig::read(&configuration)?.leave(ceremony)?;
     }
@@ -158,10 +160,10 @@ fn make_certificates(directory: &Path, report: &mut Report) -> Result<IssuedCert
     certificate(&Leaf::first_watcher())
 }
 
-fn write_files(directory: &Path, values: &Values<'_>, report: &mut Report) -> Result<(), Error> {
+fn write_files(directory: &Path, policy: &str, values: &Values<'_>, report: &mut Report) -> Result<(), Error> {
     // The configuration last: it says that all it names is there.
     for (name, text) in [
-        ("policy.toml", templates::policy_toml(values)),
+        ("policy.toml", templates::policy_toml(policy, values)),
         ("watcher.toml", templates::watcher_toml(values)),
         ("chancery.toml", templates::chancery_toml(values)),
     ] {

@@ -2,15 +2,17 @@
 
 mod appliance;
 mod audit_log;
+mod demonstration;
 mod http;
 mod interrupt;
 mod ports;
+mod with;
 
-use std::{io, path::PathBuf, process::Stdio, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
-use hsm_types::Algorithm;
 use serde_json::json;
 
+pub use self::with::With;
 use self::{appliance::Appliance, interrupt::Interrupt};
 use crate::{
     Error,
@@ -19,7 +21,7 @@ use crate::{
     init::{self, Initialised, Plan},
     programs::{self, CHANCERY, CHANCERY_WATCHER, Programs},
     report::{Outcome, Report},
-    token::{PlannedKey, TokenKind},
+    token::TokenKind,
 };
 
 /// What a quickstart is told.
@@ -29,6 +31,8 @@ pub struct Options {
     pub directory: PathBuf,
     /// Stop after the demonstration.
     pub once: bool,
+    /// The node beside which it shows an exchange; without one it shows a withdrawal, and nothing is sent.
+    pub with: Option<With>,
     /// A program that has a withdrawal signed; it is given the directory.
     pub demonstration: Option<PathBuf>,
     /// The PKCS#11 module, where one is named.
@@ -49,15 +53,20 @@ pub fn run(options: &Options, invocation: &Invocation, report: &mut Report) -> R
     begin_log(&made, &config, &programs, report)?;
     let log_key = audit_log::log_key(&config)?;
     let mut appliance = start(&made, &config, &programs, &interrupt, report)?;
+    // One that shows an exchange stays until Ctrl-C, unless all is to be done once.
+    let stays = options.with.is_some() && options.demonstration.is_some() && !options.once;
     if let Some(program) = &options.demonstration {
-        // A Ctrl-C ends it too; then that is what is to be told.
-        demonstrate(program, &made, report).or_else(|error| interrupt.check().and(Err(error)))?;
+        let command = demonstration::command(program, options, &made, &programs, stays, report.is_json())?;
+        demonstration::run(command, &mut appliance, &interrupt, report)?;
     }
     report.step("the audit log verifies", || {
         programs.output(CHANCERY, &["audit", "verify", "--config", CONFIGURATION, "--json"])?;
         Ok((Outcome::Done, ()))
     })?;
-    interrupt.check()?;
+    // After its end, Ctrl-C is what a demonstration that stays was waiting for.
+    if !stays {
+        interrupt.check()?;
+    }
 
     let answer = json!({
         "directory": made.directory,
@@ -67,8 +76,8 @@ pub fn run(options: &Options, invocation: &Invocation, report: &mut Report) -> R
         "steps": report.steps,
         "notes": report.notes,
     });
-    report.finish(&what_next(&made, &config, &programs, options.once)?, &answer);
-    if !options.once {
+    report.finish(&what_next(&made, &config, &programs, options.once || stays)?, &answer);
+    if !options.once && !stays {
         appliance.wait_for(&interrupt)?;
     }
     appliance.stop()?;
@@ -77,10 +86,6 @@ pub fn run(options: &Options, invocation: &Invocation, report: &mut Report) -> R
 }
 
 fn prepare(options: &Options, invocation: &Invocation, report: &mut Report) -> Result<Initialised, Error> {
-    let keys = [("btc-hot", false), ("btc-vault", true)].into_iter().map(|(label, children)| {
-        let label = label.parse().map_err(|error| Error::Argument { argument: "key", reason: format!("{error}") })?;
-        Ok(PlannedKey { label, algorithm: Algorithm::Secp256k1, children })
-    });
     // Ports first: a taken one is found before anything is made.
     let ports = ports::choose(options)?;
     let plan = Plan {
@@ -90,7 +95,8 @@ fn prepare(options: &Options, invocation: &Invocation, report: &mut Report) -> R
         module: options.module.clone(),
         watcher_port: ports.watcher,
         monitor_port: ports.monitor,
-        keys: keys.collect::<Result<_, Error>>()?,
+        keys: with::keys(options.with)?,
+        policy: with::policy(options.with),
     };
     let made = init::initialise(&plan, invocation, report)?;
     ports.write(&made.directory)?;
@@ -128,25 +134,6 @@ fn start(
         let mut appliance = Appliance::start(command, made.directory.join("appliance.log"))?;
         appliance.wait_until_ready(address, READY_WITHIN, interrupt)?;
         Ok((Outcome::Done, appliance))
-    })
-}
-
-fn demonstrate(program: &std::path::Path, made: &Initialised, report: &mut Report) -> Result<(), Error> {
-    let name = programs::shown(program);
-    report.say(&format!("\n{name} {}", programs::shown(&made.directory)));
-    let is_json = report.is_json();
-    report.step("the demonstration", || {
-        let mut command = std::process::Command::new(program);
-        command.arg(&made.directory).stdin(Stdio::null());
-        if is_json {
-            command.stdout(io::stderr());
-        }
-        let status = command.status().map_err(|source| Error::Program {
-            program: name.clone(),
-            reason: format!("could not be started: {source}"),
-        })?;
-        programs::expect_success(&name, status)?;
-        Ok((Outcome::Done, ()))
     })
 }
 

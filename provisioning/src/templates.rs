@@ -47,10 +47,10 @@ pub fn watcher_toml(values: &Values<'_>) -> String {
     fill(WATCHER, values)
 }
 
-/// `policy.toml`.
+/// `policy.toml`, of one of the templates [`POLICY`], [`POLICY_LITECOIN`], [`POLICY_ANVIL`].
 #[must_use]
-pub fn policy_toml(values: &Values<'_>) -> String {
-    fill(POLICY, values)
+pub fn policy_toml(template: &str, values: &Values<'_>) -> String {
+    fill(template, values)
 }
 
 /// A TOML basic string; JSON's escapes are among TOML's.
@@ -58,6 +58,13 @@ pub fn policy_toml(values: &Values<'_>) -> String {
 pub fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
+
+/// A policy for bitcoin on a chain of one's own.
+pub const POLICY: &str = include_str!("templates/policy.toml");
+/// A policy for Litecoin on a chain of one's own.
+pub const POLICY_LITECOIN: &str = include_str!("templates/policy-litecoin.toml");
+/// A policy for ether on anvil's chain.
+pub const POLICY_ANVIL: &str = include_str!("templates/policy-anvil.toml");
 
 /// The line of `watcher.toml` before the log has a key.
 pub const NO_LOG_KEY: &str = "log_keys = []";
@@ -75,7 +82,6 @@ const CHANCERY: &str = include_str!("templates/chancery.toml");
 const SOFTHSM: &str = include_str!("templates/softhsm.toml");
 const YUBIHSM: &str = include_str!("templates/yubihsm.toml");
 const WATCHER: &str = include_str!("templates/watcher.toml");
-const POLICY: &str = include_str!("templates/policy.toml");
 
 #[cfg(test)]
 mod tests {
@@ -100,7 +106,10 @@ mod tests {
             assert_eq!(token["connector"].as_str(), Some(connector.to_string().as_str()));
             assert_eq!(token["environment"].as_table().map(toml::Table::len), Some(environment));
         }
-        assert_eq!(parse(policy_toml(&values))["watcher"][0]["public_keys_sha256"][0].as_str(), Some("00"));
+        for template in [POLICY, POLICY_LITECOIN, POLICY_ANVIL] {
+            let policy = parse(policy_toml(template, &values));
+            assert_eq!(policy["watcher"][0]["public_keys_sha256"][0].as_str(), Some("00"));
+        }
         assert!(parse(watcher_toml(&values))["log_keys"].as_array().unwrap().is_empty());
         assert_eq!(watcher_toml(&values).lines().filter(|line| *line == NO_LOG_KEY).count(), 1);
     }

@@ -21,6 +21,7 @@ mod addresses;
 mod board;
 mod deposits;
 mod error;
+mod fits;
 mod line;
 mod orders;
 mod portable;

@@ -16,6 +16,7 @@ mod deposit;
 mod deposits;
 mod error;
 mod event;
+mod import;
 mod memos;
 mod steps;
 mod tables;
@@ -34,12 +35,13 @@ pub use self::{
     deposits::{Counts, Observation},
     error::JournalError,
     event::{Event, EventKind, Subject},
+    import::Imported,
     steps::{Drafted, Dropped, Next, Recorded, Undrafted},
     view::{TransactionView, WithdrawalView},
     withdrawal::{
         Mined, Moment, Purpose, Transaction, TransactionState, Waiting, Wish, Withdrawal, WithdrawalId, WithdrawalState,
     },
-    withdrawals::{Creation, Filter, Imported},
+    withdrawals::{Creation, Filter},
 };
 
 /// Written into new files, and compared when a file is opened.
@@ -160,6 +162,6 @@ fn encode(what: &str, value: &impl Serialize) -> Result<Vec<u8>, JournalError> {
 
 /// Now, as the journal writes it: RFC 3339 in UTC, to the millisecond.
 fn now() -> String {
-    let now = jiff::Timestamp::now();
-    now.round(jiff::Unit::Millisecond).unwrap_or(now).to_string()
+    // Always three digits, so that times of this form are in order as texts.
+    format!("{:.3}", jiff::Timestamp::now())
 }

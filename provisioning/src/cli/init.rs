@@ -11,6 +11,7 @@ use crate::{
     init::{self, Plan},
     programs,
     report::Report,
+    templates,
     token::{ADMINISTRATOR_PASSWORD, TokenKind},
 };
 
@@ -56,6 +57,7 @@ impl Init {
             watcher_port: 8443,
             monitor_port: 9464,
             keys: Vec::new(),
+            policy: templates::POLICY,
         };
         let made = init::initialise(&plan, invocation, report)?;
         let file = |name| programs::shown(&made.directory.join(name));

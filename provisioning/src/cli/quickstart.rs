@@ -7,7 +7,7 @@ use clap::Args;
 use crate::{
     Error,
     environment::Invocation,
-    quickstart::{self, Options},
+    quickstart::{self, Options, With},
     report::Report,
 };
 
@@ -25,6 +25,9 @@ pub(super) struct Quickstart {
     /// Stop after the demonstration.
     #[arg(long)]
     once: bool,
+    /// Show an exchange beside a node that is not ours, with the watcher as a daemon. Stays one directory's for ever.
+    #[arg(long, value_name = "NODE")]
+    with: Option<With>,
     /// A program that has a withdrawal signed; it is given the directory.
     #[arg(long, value_name = "PROGRAM")]
     demonstration: Option<PathBuf>,
@@ -44,6 +47,7 @@ impl Quickstart {
         let options = Options {
             directory: self.directory,
             once: self.once,
+            with: self.with,
             demonstration: self.demonstration,
             module: self.module,
             watcher_port: self.watcher_port,

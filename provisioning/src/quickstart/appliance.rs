@@ -64,6 +64,14 @@ impl Appliance {
         }
     }
 
+    /// An error where it has ended.
+    pub(super) fn check(&mut self) -> Result<(), Error> {
+        match self.ended()? {
+            None => Ok(()),
+            Some(status) => Err(self.went_wrong(format!("ended by itself ({status})"))),
+        }
+    }
+
     /// Waits for Ctrl-C; the appliance's own end before that is an error.
     pub(super) fn wait_for(&mut self, interrupt: &Interrupt) -> Result<(), Error> {
         while !interrupt.came_within(BETWEEN_LOOKS) {

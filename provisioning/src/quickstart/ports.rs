@@ -34,6 +34,8 @@ pub(super) fn choose(options: &Options) -> Result<Ports, Error> {
 impl Ports {
     /// Puts the ports into configurations that name others.
     pub(super) fn write(&self, directory: &Path) -> Result<(), Error> {
+        // First and whatever the other says: a run that was cut off may have written only one of them.
+        self.tell_watcher(&directory.join("watcher.toml"))?;
         let path = directory.join("chancery.toml");
         let config = ApplianceConfig::read(&path)?;
         let (watcher, monitor) = (config.watcher_address().port(), config.monitor_address()?.port());
@@ -41,14 +43,19 @@ impl Ports {
             return Ok(());
         }
         let address = |port: u16| format!("127.0.0.1:{port}\"");
-        let url = |port: u16| format!("https://127.0.0.1:{port}\"");
         // By way of words no configuration holds: the two may change places.
         let text = files::read(&path)?.replace(&address(watcher), "@WATCHER@").replace(&address(monitor), "@MONITOR@");
         let text = text.replace("@WATCHER@", &address(self.watcher)).replace("@MONITOR@", &address(self.monitor));
-        let watcher_path = directory.join("watcher.toml");
-        let watcher_text = files::read(&watcher_path)?.replace(&url(watcher), &url(self.watcher));
-        files::replace(&watcher_path, &watcher_text)?;
         files::replace(&path, &text)
+    }
+
+    fn tell_watcher(&self, path: &Path) -> Result<(), Error> {
+        let text = files::read(path)?;
+        let url = format!("url = \"https://127.0.0.1:{}\"", self.watcher);
+        let is_ours = |line: &str| line.starts_with("url = \"https://127.0.0.1:");
+        let lines = text.lines().map(|line| if is_ours(line) { url.as_str() } else { line });
+        let told = lines.flat_map(|line| [line, "\n"]).collect::<String>();
+        if told == text { Ok(()) } else { files::replace(path, &told) }
     }
 }
 
@@ -76,7 +83,7 @@ mod tests {
 
     fn options(directory: &Path, watcher_port: Option<u16>, monitor_port: Option<u16>) -> Options {
         let directory = directory.to_owned();
-        Options { directory, once: true, demonstration: None, module: None, watcher_port, monitor_port }
+        Options { directory, once: true, with: None, demonstration: None, module: None, watcher_port, monitor_port }
     }
 
     #[test]
@@ -117,6 +124,12 @@ mod tests {
         let config = ApplianceConfig::read(&path).unwrap();
         assert_eq!(config.watcher_address().port(), free.monitor);
         assert_eq!(config.monitor_address().unwrap().port(), free.watcher);
+        assert!(files::read(&watcher).unwrap().contains(&format!("https://127.0.0.1:{}\"", free.monitor)));
+
+        // A run was cut off between the two.
+        let text = files::read(&watcher).unwrap().replace(&free.monitor.to_string(), "1");
+        files::replace(&watcher, &text).unwrap();
+        swapped.write(directory.path()).unwrap();
         assert!(files::read(&watcher).unwrap().contains(&format!("https://127.0.0.1:{}\"", free.monitor)));
     }
 }

@@ -160,3 +160,62 @@ fn a_program_that_is_not_beside_this_one_is_missed_by_name() {
     let ran = Ran::of(place.command(&program, &ARGUMENTS).output().unwrap());
     ran.refused(1, "chancery: not found in");
 }
+
+/// Says how it was called, and stays until it is told to end, as it is asked to.
+const EXCHANGE: &str = r#"#!/bin/sh
+echo "$@" > "$1/called"
+case "$*" in
+  *--stay)
+    trap 'echo told; touch "$1/ended"; exit 0' TERM INT
+    echo staying
+    while :; do sleep 0.05; done ;;
+esac
+"#;
+
+#[test]
+fn an_exchange_has_a_policy_of_its_own_and_stays_until_a_signal_to_us_alone() {
+    for (with, key, asset) in [("anvil", "eth-vault", "ETH"), ("litecoin", "ltc-vault", "LTC")] {
+        let (place, program) = place();
+        fs::write(place.path("demonstration"), EXCHANGE).unwrap();
+        answer_readyz(&place);
+        let arguments = [&ARGUMENTS[..], &["--with", with]].concat();
+        let mut command = place.command(&program, &arguments);
+        let mut child = command.process_group(0).stdout(Stdio::piped()).spawn().unwrap();
+        let mut out = child.stdout.take().unwrap();
+        let mut said = String::new();
+        while !said.contains("staying") {
+            let mut bytes = [0; 512];
+            let count = out.read(&mut bytes).unwrap();
+            assert!(count > 0, "{said}");
+            said.push_str(std::str::from_utf8(&bytes[..count]).unwrap());
+        }
+        kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+        out.read_to_string(&mut said).unwrap();
+        assert!(child.wait().unwrap().success(), "{said}");
+        assert!(place.path("qs/ended").exists() && place.read("qs/appliance.log").contains("told to stop"));
+        let called = place.read("qs/called");
+        assert!(
+            called.contains(&format!("--with {with} --watcher ")) && called.trim_end().ends_with("--stay"),
+            "{called}"
+        );
+        let policy: toml::Table = place.read("qs/policy.toml").parse().unwrap();
+        assert_eq!(policy["key"][0]["name"].as_str(), Some(key));
+        assert_eq!(policy["asset"][0]["name"].as_str(), Some(asset));
+        assert!(said.contains(&format!("key \"{key}\" (secp256k1, with children)")), "{said}");
+        assert!(place.read("qs/asked").contains("audit verify"));
+    }
+}
+
+#[test]
+fn an_appliance_that_ends_ends_the_demonstration_too() {
+    let (place, program) = place();
+    fs::write(place.path("demonstration"), EXCHANGE).unwrap();
+    let chancery =
+        CHANCERY.replace("while :; do sleep 0.05; done", "while ! test -e called; do sleep 0.05; done; exit 7");
+    fs::write(place.path("bin/chancery"), chancery).unwrap();
+    answer_readyz(&place);
+    let arguments = [&ARGUMENTS[..], &["--with", "anvil"]].concat();
+    let ran = Ran::of(place.command(&program, &arguments).output().unwrap());
+    ran.refused(1, "ended by itself (exit status: 7)");
+    assert!(place.path("qs/ended").exists());
+}

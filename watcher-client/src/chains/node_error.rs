@@ -80,6 +80,12 @@ pub enum NodeError {
 }
 
 impl NodeError {
+    /// Whether the node is there and answered.
+    #[must_use]
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::Unexpected { .. })
+    }
+
     /// The code of a refusal.
     #[must_use]
     pub fn code(&self) -> Option<i64> {

@@ -31,6 +31,13 @@ impl<C: Chain> Line<C> {
             self.raise(&safe).await?;
             return Ok(false);
         }
+        // As deep as the config demands, and not yet as deep as the safe block.
+        if let Some(block) = books.confirmed.filter(|block| block.height > safe.height)
+            && self.chain.block_at(block.height).await?.as_ref() != Some(&block)
+        {
+            let name = self.name().to_owned();
+            self.parts.journal.off(move |journal| journal.reopen(&name)).await?;
+        }
         let deep = self.deep(tip);
         let mut window = WINDOW;
         while safe.height + window < deep {
@@ -92,13 +99,15 @@ impl<C: Chain> Line<C> {
             },
         };
         let pending = self.chain.pending(own).await?;
+        // What a new block took out of the mempool meanwhile is not gone: it is found in the next round.
+        let pending = (self.chain.tip().await?.block == tip.block).then_some(pending);
         let deep = self.deep(tip);
         let next = if deep > safe.height { self.chain.block_at(deep).await? } else { None };
         let observation = Observation {
             after: safe.clone(),
             to: tip.block.clone(),
             found: found.clone(),
-            pending: Some(pending),
+            pending,
             tip: tip.clone(),
             safe: next.clone(),
             confirmations: self.parts.config.confirmations,

@@ -10,7 +10,7 @@ use tokio::{sync::watch, time::timeout};
 use super::{FlowError, Parts, error::words};
 use crate::{
     chains::{Block, Chain, Held, NodeError, Own, Sighting, Tip},
-    journal::JournalError,
+    journal::{JournalError, WithdrawalId},
 };
 
 /// Blocks that a node has heard of and is reading, as it always does.
@@ -31,6 +31,8 @@ pub(super) struct Line<C> {
     pub(super) avoided: HashMap<String, Instant>,
     /// Whether the signer gave no answer in this round.
     pub(super) signer_is_silent: bool,
+    /// The withdrawal at which the last round got no further: the next one begins behind it.
+    pub(super) stuck_at: Option<WithdrawalId>,
     /// The tip at which sweeps were last looked for.
     pub(super) swept_at: Option<Block>,
 }
@@ -66,10 +68,27 @@ impl From<NodeError> for Stop {
     }
 }
 
+impl Stop {
+    /// What a node said about one withdrawal: an answer, even a refusal, says nothing about the others.
+    pub(super) fn of_one(error: NodeError) -> Self {
+        if error.is_answer() { Self::Trouble(words(&error)) } else { error.into() }
+    }
+}
+
 impl<C: Chain> Line<C> {
     pub(super) fn new(chain: C, parts: Parts) -> Self {
-        let (avoided, signer_is_silent) = (HashMap::new(), false);
-        Self { chain, parts, checked: false, own: None, read: None, avoided, signer_is_silent, swept_at: None }
+        let avoided = HashMap::new();
+        Self {
+            chain,
+            parts,
+            checked: false,
+            own: None,
+            read: None,
+            avoided,
+            signer_is_silent: false,
+            stuck_at: None,
+            swept_at: None,
+        }
     }
 
     /// The chain's name.

@@ -3,10 +3,10 @@
 use appliance_wire::{ItemSignature, RequestStatus};
 use serde::{Deserialize, Serialize};
 
-use super::{FlowError, signing};
+use super::{FlowError, fits::fits, signing};
 use crate::{
     Client,
-    journal::{Drafted, Imported, Journal, Next, Withdrawal, WithdrawalId},
+    journal::{Drafted, Imported, Journal, Next, Transaction, Withdrawal, WithdrawalId},
 };
 
 const FORMAT: &str = "chancery-withdrawal-1";
@@ -74,6 +74,10 @@ impl Portable {
     pub fn import(mut self, journal: &Journal) -> Result<Withdrawal, FlowError> {
         self.check_format()?;
         let id = self.withdrawal.id.clone();
+        let strange = |one: &Transaction| one.signed.as_ref().is_some_and(|signed| !fits(&one.draft, signed));
+        if let Some(strange) = self.withdrawal.transactions.iter().find(|one| strange(one)) {
+            return Err(FlowError::Portable(format!("{}: what is signed is not what was drafted", strange.request_id)));
+        }
         let last = self.withdrawal.transactions.last_mut();
         let last = last.ok_or_else(|| FlowError::Portable(format!("{id} has no transaction")))?;
         let signed = match &last.signed {

@@ -1,6 +1,7 @@
 //! The flows on a chain in memory, stopped at each of their steps in turn: what follows is always one payment.
 
 mod model;
+mod worst_day;
 
 use std::{
     collections::BTreeMap,
@@ -111,9 +112,13 @@ impl Watcher {
     }
 
     fn create(&self, id: &str) -> WithdrawalId {
+        self.create_of(id, "0.0004")
+    }
+
+    fn create_of(&self, id: &str, amount: &str) -> WithdrawalId {
         let id: WithdrawalId = id.parse().unwrap();
-        let wanted =
-            Wanted { asset: "BTC".to_owned(), destination: customer(), amount: "0.0004".parse().unwrap(), memo: None };
+        let amount = amount.parse().unwrap();
+        let wanted = Wanted { asset: "BTC".to_owned(), destination: customer(), amount, memo: None };
         let order = order(&self.parts.config, &wanted).unwrap();
         self.parts.journal.create(&id, "btc", &order).unwrap();
         id

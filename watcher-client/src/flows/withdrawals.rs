@@ -33,7 +33,11 @@ impl<C: Chain> Line<C> {
     /// Every open withdrawal, one after the other.
     pub(super) async fn withdrawals(&mut self, own: &Own, tip: &Tip) -> Result<(), Stop> {
         let name = self.name().to_owned();
-        let open = self.parts.journal.off(move |journal| journal.open_withdrawals(&name)).await?;
+        let mut open = self.parts.journal.off(move |journal| journal.open_withdrawals(&name)).await?;
+        if let Some(stuck) = self.stuck_at.take() {
+            let behind = open.partition_point(|id| *id <= stuck);
+            open.rotate_left(behind);
+        }
         let mut trouble = None;
         self.signer_is_silent = false;
         for id in open {
@@ -41,7 +45,10 @@ impl<C: Chain> Line<C> {
                 Ok(()) => {}
                 // One that cannot go on does not keep the others from it.
                 Err(Stop::Trouble(why)) => trouble = Some(Stop::Trouble(why)),
-                Err(stop @ (Stop::Node(_) | Stop::Fatal(_))) => return Err(stop),
+                Err(stop @ (Stop::Node(_) | Stop::Fatal(_))) => {
+                    self.stuck_at = Some(id);
+                    return Err(stop);
+                }
             }
         }
         trouble.map_or(Ok(()), Err)
@@ -59,7 +66,10 @@ impl<C: Chain> Line<C> {
             let next = self.parts.journal.off(move |journal| journal.next(&known)).await?;
             let step = match next {
                 Next::Draft(undrafted) => self.draft(undrafted, own).await?,
-                Next::Sign(drafted) => self.sign(drafted).await?,
+                Next::Sign(drafted) => {
+                    self.keep_sent(&drafted, &known_to_the_node).await?;
+                    self.sign(drafted).await?
+                }
                 Next::Send(recorded) => self.send(recorded, &known_to_the_node).await?,
                 Next::Vary(recorded, wish) => self.vary(recorded, wish, own).await?,
                 Next::Nothing => Step::Done,
@@ -77,7 +87,7 @@ impl<C: Chain> Line<C> {
         for transaction in &withdrawal.transactions {
             let Some(signed) = &transaction.signed else { continue };
             let (id, txid) = (withdrawal.id.clone(), signed.txid.clone());
-            let found = self.chain.look_up(&txid).await?;
+            let found = self.chain.look_up(&txid).await.map_err(Stop::of_one)?;
             if found != Whereabouts::Unknown {
                 known.insert(txid.clone());
             }
@@ -124,7 +134,7 @@ impl<C: Chain> Line<C> {
                 self.parts.journal.off(settle).await?;
                 return Ok(Step::Done);
             }
-            Err(DraftError::Node(error)) => return Err(error.into()),
+            Err(DraftError::Node(error)) if !error.is_answer() => return Err(error.into()),
             // It is looked for again at the next tip, by what is there then.
             Err(DraftError::TooLittle { .. } | DraftError::TooDear { .. }) if id.is_own() => {
                 let settle = move |journal: &Journal| {
@@ -154,7 +164,7 @@ impl<C: Chain> Line<C> {
         let replaces = drafted.replaces().map(|transaction| transaction.request_id.clone());
         let withdrawal = drafted.withdrawal().clone();
         if withdrawal.wish == Some(Wish::Cancel)
-            && replaces.is_none()
+            && drafted.transaction().variation != Some(Variation::Cancel)
             && let Some(step) = self.abandon(&drafted).await?
         {
             return Ok(step);
@@ -173,6 +183,7 @@ impl<C: Chain> Line<C> {
             // Of many withdrawals only the first one waits for the answer in this round.
             Verdict::Silence(why) => {
                 self.signer_is_silent = true;
+                self.stuck_at = Some(withdrawal.id);
                 Err(Stop::Trouble(why))
             }
             Verdict::Refused { code, why, again } => self.refused(drafted, code, why, again).await,
@@ -185,7 +196,8 @@ impl<C: Chain> Line<C> {
         }
     }
 
-    /// A cancellation that came before the signatures: where the signer will never give them, nothing has to be sent.
+    /// A cancellation that came before the signatures: where the signer will never give them, nothing has to be sent, or
+    /// nothing more than the cancellation of what was.
     async fn abandon(&self, drafted: &Drafted) -> Result<Option<Step>, Stop> {
         let id = drafted.withdrawal().id.clone();
         match signing::abandon(&self.parts.client, &drafted.transaction().request_id).await {
@@ -194,6 +206,12 @@ impl<C: Chain> Line<C> {
                 .wait(drafted.withdrawal(), None, format!("to be cancelled, and the signer does not say: {why}"))
                 .await
                 .map(Some),
+            Abandoned::Dead if drafted.replaces().is_some() => {
+                let dropped = Dropped { why: "a cancellation was asked for".to_owned(), bound: true, waiting: None };
+                let drafted = drafted.clone();
+                self.parts.journal.off(move |journal| journal.drop_draft(&drafted, &dropped)).await?;
+                Ok(Some(Step::On))
+            }
             Abandoned::Dead => {
                 let settle = move |journal: &Journal| {
                     journal.settle(&id, WithdrawalState::Cancelled, "cancelled before it was signed")
@@ -247,13 +265,26 @@ impl<C: Chain> Line<C> {
         let is_known = known.contains(&recorded.signed().txid);
         if !is_known && let Err(error) = self.chain.send(recorded.signed()).await {
             // It may have been accepted all the same, also before this.
-            let found = self.chain.look_up(&recorded.signed().txid).await?;
+            let found = self.chain.look_up(&recorded.signed().txid).await.map_err(Stop::of_one)?;
             if found == Whereabouts::Unknown {
                 return self.wait(recorded.withdrawal(), None, format!("not sent: {error}")).await;
             }
         }
         self.parts.journal.off(move |journal| journal.record_sent(&recorded)).await?;
         Ok(Step::Done)
+    }
+
+    /// What a higher fee is to replace stays with the node until that is signed, which may take hours.
+    async fn keep_sent(&self, drafted: &Drafted, known: &BTreeSet<String>) -> Result<(), Stop> {
+        let pays = drafted.transaction().variation == Some(Variation::Bump) && drafted.withdrawal().wish.is_none();
+        let signed = drafted.replaces().and_then(|before| before.signed.as_ref());
+        if let Some(signed) = signed.filter(|signed| pays && !known.contains(&signed.txid))
+            && let Err(error) = self.chain.send(signed).await
+            && !error.is_answer()
+        {
+            return Err(error.into());
+        }
+        Ok(())
     }
 
     async fn vary(&mut self, recorded: Recorded, wish: Wish, own: &Own) -> Result<Step, Stop> {
@@ -268,7 +299,7 @@ impl<C: Chain> Line<C> {
         let variation = Variation::from(wish);
         let mut draft = match self.chain.redraft(&order, &drafts, variation, own, &held).await {
             Ok(draft) => draft,
-            Err(DraftError::Node(error)) => return Err(error.into()),
+            Err(DraftError::Node(error)) => return Err(Stop::of_one(error)),
             Err(error) => {
                 let why = format!("no {}: {error}", signing::name_of(Some(variation)));
                 self.parts.journal.off(move |journal| journal.give_up_wish(&id, wish, &why)).await?;
@@ -294,8 +325,10 @@ fn is_nonce(hold: &str) -> bool {
 
 fn is_put_off(withdrawal: &Withdrawal) -> bool {
     let now = jiff::Timestamp::now().as_millisecond();
+    // Nothing is put off for longer: the clock was set back.
+    let is_ahead = |waiting: &Waiting| (now + 1..=now + LONGEST_PAUSE_MS).contains(&waiting.again_at_ms);
     // A wish is a reason to look again.
-    withdrawal.wish.is_none() && withdrawal.waiting.as_ref().is_some_and(|waiting| waiting.again_at_ms > now)
+    withdrawal.wish.is_none() && withdrawal.waiting.as_ref().is_some_and(is_ahead)
 }
 
 /// Waits longer each time for the same reason, up to a minute.

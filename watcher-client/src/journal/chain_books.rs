@@ -19,6 +19,9 @@ pub struct ChainBooks {
     pub past: Vec<Block>,
     /// The tip when deposits were last read.
     pub tip: Option<Tip>,
+    /// The last block that ended a withdrawal, while it is above the safe one.
+    #[serde(default)]
+    pub confirmed: Option<Block>,
     /// What a person has to look at: nothing is credited, drafted or sent until then.
     pub alarm: Option<Alarm>,
     /// Sweeps and top-ups made so far.
@@ -87,6 +90,18 @@ impl Journal {
         })
     }
 
+    /// The block that ended a withdrawal is of the chain no more: those that ended above the safe block are looked at
+    /// again.
+    ///
+    /// # Errors
+    /// See [`JournalError`].
+    pub fn reopen(&self, chain: &str) -> Result<(), JournalError> {
+        self.write(|pages| {
+            let books = pages.change_chain(chain, |books| books.confirmed = None)?;
+            pages.reopen_withdrawals(chain, books.safe.map_or(0, |safe| safe.height))
+        })
+    }
+
     /// Stops crediting, drafting and sending on a chain until a person has looked.
     ///
     /// # Errors
@@ -116,6 +131,7 @@ impl Journal {
             pages.change_chain(chain, |books| {
                 books.alarm = None;
                 books.safe = Some(from.clone());
+                books.confirmed = None;
                 books.past.retain(|block| block.height < from.height);
             })?;
             pages.reopen_deposits(chain, from.height)?;
@@ -148,6 +164,7 @@ impl Pages {
 impl ChainBooks {
     /// The safe block moves on.
     pub(super) fn settle(&mut self, safe: &Block) {
+        self.confirmed = self.confirmed.take().filter(|block| block.height > safe.height);
         if let Some(before) = self.safe.replace(safe.clone())
             && before.height < safe.height
         {

@@ -199,6 +199,10 @@ impl Pages {
         if self.is_ours(chain, &sighting.txid, owner)? {
             return Ok(());
         }
+        if let Some(child) = owner.path.child {
+            // Somebody knows it: where nobody does here, a later copy of this journal gave it out.
+            self.transaction.open_table(tables::POOL)?.remove((chain, child))?;
+        }
         let deposit = Deposit {
             id: sighting.id.clone(),
             chain: chain.to_owned(),

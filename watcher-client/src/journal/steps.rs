@@ -262,7 +262,7 @@ impl Pages {
     /// wish may have come.
     fn unchanged(&self, seen: &Withdrawal) -> Result<Withdrawal, JournalError> {
         let withdrawal = self.withdrawal(&seen.id)?;
-        if withdrawal.transactions.len() != seen.transactions.len() || withdrawal.state.is_settled() {
+        if withdrawal.transactions != seen.transactions || withdrawal.state.is_settled() {
             return Err(JournalError::Conflict(format!("{} has gone on meanwhile", seen.id)));
         }
         Ok(withdrawal)

@@ -158,6 +158,12 @@ impl Withdrawal {
         self.transactions.iter().find(|transaction| transaction.mined.is_some())
     }
 
+    /// Whether a cancellation was asked for, or made.
+    pub(super) fn is_to_be_cancelled(&self) -> bool {
+        let last = self.transactions.last().and_then(|transaction| transaction.variation);
+        self.wish == Some(Wish::Cancel) || last == Some(Variation::Cancel)
+    }
+
     /// Everything its transactions use.
     pub fn holds(&self) -> impl Iterator<Item = &str> {
         self.transactions.iter().flat_map(|transaction| transaction.draft.holds.iter().map(String::as_str))

@@ -8,7 +8,7 @@ use super::{
     EventKind, Journal, JournalError, Mined, Moment, Pages, Purpose, Subject, Transaction, Waiting, Wish, Withdrawal,
     WithdrawalId, WithdrawalState, WithdrawalView, decode, encode, tables,
 };
-use crate::chains::{Held, Order, Signed};
+use crate::chains::{Held, Order};
 
 /// What came of creating a withdrawal.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -17,15 +17,6 @@ pub enum Creation {
     New(Withdrawal),
     /// It was there, with the same content.
     Same(Withdrawal),
-}
-
-/// What came of taking in a withdrawal of another machine.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Imported {
-    /// Its signed transaction was not known here.
-    New(Withdrawal),
-    /// It was.
-    Known(Withdrawal),
 }
 
 /// Which withdrawals are asked for.
@@ -180,6 +171,12 @@ impl Journal {
                 Wish::Bump if !signed => {
                     return Err(JournalError::Refused(format!("{id} is not signed yet: there is no fee to raise")));
                 }
+                Wish::Bump if withdrawal.is_to_be_cancelled() => {
+                    return Err(JournalError::Refused(format!(
+                        "{id} is being cancelled, and a higher fee would pay it: ask for the cancellation again to raise \
+                         its fee"
+                    )));
+                }
                 Wish::Cancel | Wish::Bump => {}
             }
             let asked = match wish {
@@ -271,34 +268,6 @@ impl Journal {
             pages.end(withdrawal, state, why)
         })
     }
-
-    /// Takes in a signed transaction of a withdrawal that another machine had signed. Where the withdrawal is known, it
-    /// must be the one that waits to be signed here.
-    ///
-    /// # Errors
-    /// [`JournalError::Conflict`] where it is not; see [`JournalError`].
-    pub fn import(&self, from: &Withdrawal, signed: &Signed) -> Result<Imported, JournalError> {
-        self.write(|pages| {
-            let known = pages.find_withdrawal(&from.id)?;
-            let has = |one: &Withdrawal| one.transactions.iter().any(|made| made.signed.as_ref() == Some(signed));
-            match known {
-                Some(known) if has(&known) => return Ok(Imported::Known(known)),
-                Some(known) => {
-                    let (id, chain) = (&from.id, &known.chain);
-                    return Err(JournalError::Conflict(format!("{id} is known on {chain} with other transactions")));
-                }
-                None => {}
-            }
-            for transaction in &from.transactions {
-                pages.hold_all(from, transaction, signed)?;
-            }
-            let mut withdrawal = from.clone();
-            withdrawal.history.push(Moment::now("imported"));
-            pages.put(&withdrawal)?;
-            pages.tell_of(EventKind::WithdrawalSigned, &withdrawal)?;
-            Ok(Imported::New(withdrawal))
-        })
-    }
 }
 
 impl Filter {
@@ -344,6 +313,9 @@ impl Pages {
         withdrawal.wish = None;
         withdrawal.waiting = None;
         withdrawal.history.push(Moment::now(why));
+        if let Some(mined) = withdrawal.mined().and_then(|transaction| transaction.mined.as_ref()) {
+            self.change_chain(&withdrawal.chain, |books| books.confirmed = Some(mined.block.clone()))?;
+        }
         let holds: Vec<String> = withdrawal.holds().map(str::to_owned).collect();
         self.release(&withdrawal, &holds)?;
         self.put(&withdrawal)?;
@@ -385,18 +357,6 @@ impl Pages {
     pub(super) fn tell_of(&mut self, kind: EventKind, withdrawal: &Withdrawal) -> Result<(), JournalError> {
         let subject = Subject::Withdrawal(Box::new(WithdrawalView::short(withdrawal)));
         self.tell(kind, &withdrawal.chain, subject).map(|_| ())
-    }
-
-    fn hold_all(
-        &mut self,
-        withdrawal: &Withdrawal,
-        transaction: &Transaction,
-        signed: &Signed,
-    ) -> Result<(), JournalError> {
-        self.hold(withdrawal, &transaction.draft.holds)?;
-        let key = (withdrawal.chain.as_str(), signed.txid.as_str());
-        self.transaction.open_table(tables::TXIDS)?.insert(key, withdrawal.id.as_str())?;
-        Ok(())
     }
 
     /// Withdrawals that ended in a block above this height are looked at again. Reads all there are: deep

@@ -37,11 +37,17 @@ pub(super) struct Model {
 }
 
 #[derive(Debug, Default)]
-struct World {
+pub(super) struct World {
     blocks: Vec<Vec<Transaction>>,
     mempool: Vec<Transaction>,
     /// Counts reorganisations, so that blocks made again have other names.
     fork: usize,
+    /// An order of this quantity the node does not help to draft.
+    pub(super) refuses: Option<Quantity>,
+    /// What is sent is taken, and the answer is an error.
+    pub(super) denies: bool,
+    /// A block is found between reading the blocks and reading the mempool.
+    pub(super) mines_at_pending: bool,
 }
 
 impl Model {
@@ -54,7 +60,7 @@ impl Model {
         model
     }
 
-    fn world(&self) -> MutexGuard<'_, World> {
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap()
     }
 
@@ -122,6 +128,10 @@ impl World {
         let held: Vec<String> =
             self.blocks.get(index)?.iter().map(|transaction| transaction.compute_txid().to_string()).collect();
         Some(Block { height, hash: format!("{height}:{}", held.join(",")) })
+    }
+
+    pub(super) fn height(&self) -> u64 {
+        self.tip().height
     }
 
     fn tip(&self) -> Block {
@@ -203,6 +213,9 @@ impl Chain for Model {
 
     async fn pending(&self, own: &Own) -> Result<Vec<Sighting>, NodeError> {
         self.step().await;
+        if std::mem::take(&mut self.world().mines_at_pending) {
+            self.mine();
+        }
         let world = self.world();
         Ok(world.sightings(own, &world.mempool, None))
     }
@@ -210,6 +223,10 @@ impl Chain for Model {
     async fn draft(&self, order: &Order, own: &Own, held: &Held) -> Result<Draft, DraftError> {
         self.step().await;
         let world = self.world();
+        if world.refuses.as_ref() == Some(&order.quantity) {
+            let (method, message) = ("eth_estimateGas".to_owned(), "gas required exceeds allowance".to_owned());
+            return Err(NodeError::Refused { method, code: -32_000, message }.into());
+        }
         let script = script(&own.key().address);
         for transaction in world.blocks.iter().flatten() {
             for (vout, paid) in transaction.output.iter().enumerate() {
@@ -270,6 +287,10 @@ impl Chain for Model {
             }
             world.mempool.retain(|other| other.input[0].previous_output != outpoint);
             world.mempool.push(sent);
+        }
+        if self.world().denies {
+            let (method, message) = ("sendrawtransaction".to_owned(), "who knows".to_owned());
+            return Err(NodeError::Refused { method, code: -25, message });
         }
         // Done, and nobody hears of it.
         self.step().await;

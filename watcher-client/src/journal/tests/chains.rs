@@ -203,3 +203,12 @@ fn after_a_deep_reorganisation_everything_after_the_block_is_looked_at_again() {
     bench.journal.settle(&id("wd-2"), WithdrawalState::Failed, "gone").unwrap();
     assert!(bench.journal.held(CHAIN).unwrap().contains("t:1"), "wd-3 keeps its own");
 }
+
+#[test]
+fn an_address_that_was_paid_is_given_to_nobody_else() {
+    let bench = Bench::new();
+    bench.journal.begin_chain(CHAIN, &block(100, "a")).unwrap();
+    bench.journal.add_addresses(CHAIN, &[address(Some(1)), address(Some(2))]).unwrap();
+    observe(&bench.journal, &observation(100, 102, "a", at(102)));
+    assert_eq!(bench.journal.assign(CHAIN, "bob").unwrap().address, "child-2");
+}

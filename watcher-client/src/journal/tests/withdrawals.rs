@@ -127,3 +127,47 @@ fn waiting_is_told_once_for_each_reason() {
     let waits = bench.kinds().into_iter().filter(|kind| *kind == EventKind::WithdrawalWaiting);
     assert_eq!(waits.count(), 2);
 }
+
+#[test]
+fn a_higher_fee_asked_for_during_a_cancellation_does_not_bring_the_payment_back() {
+    let bench = Bench::new();
+    sent(&bench.journal, "wd-1", &["t:0"], "tx");
+    bench.journal.wish(&id("wd-1"), Wish::Cancel).unwrap();
+    assert!(matches!(bench.journal.wish(&id("wd-1"), Wish::Bump), Err(JournalError::Refused(_))));
+    let Next::Vary(recorded, Wish::Cancel) = bench.journal.next(&id("wd-1")).unwrap() else { panic!("forgotten") };
+    let cancelled = bench.journal.record_variant(&recorded, Wish::Cancel, draft(&["t:0"])).unwrap();
+    bench.journal.record_signed(&cancelled, signed("tx1"), None).unwrap();
+    assert!(matches!(bench.journal.wish(&id("wd-1"), Wish::Bump), Err(JournalError::Refused(_))));
+    assert_eq!(bench.journal.wish(&id("wd-1"), Wish::Cancel).unwrap().wish, Some(Wish::Cancel), "a dearer one");
+}
+
+#[test]
+fn what_another_signed_meanwhile_is_not_dropped() {
+    let bench = Bench::new();
+    let seen = drafted(&bench.journal, "wd-1", &["t:0"]);
+    bench.journal.record_signed(&seen, signed("tx"), None).unwrap();
+    assert!(matches!(bench.journal.drop_draft(&seen, &dropped()), Err(JournalError::Conflict(_))));
+    assert!(matches!(bench.journal.next(&id("wd-1")).unwrap(), Next::Send(_)));
+}
+
+#[test]
+fn a_transaction_that_paid_one_withdrawal_is_not_taken_in_as_the_payment_of_another() {
+    let bench = Bench::new();
+    sent(&bench.journal, "wd-1", &["t:0"], "tx");
+    bench.journal.record_mined(&id("wd-1"), "tx", mined(100)).unwrap();
+    let mut other = bench.journal.settle(&id("wd-1"), WithdrawalState::Confirmed, "confirmed").unwrap();
+    assert!(matches!(bench.journal.import(&other, &signed("tx")).unwrap(), Imported::Known(_)));
+    other.id = id("wd-9");
+    assert!(matches!(bench.journal.import(&other, &signed("tx")), Err(JournalError::Conflict(_))));
+}
+
+#[test]
+fn what_a_withdrawal_uses_is_held_until_it_is_settled() {
+    let bench = Bench::new();
+    sent(&bench.journal, "wd-1", &["t:0"], "tx");
+    assert!(bench.journal.held(CHAIN).unwrap().contains("t:0"), "sent");
+    bench.journal.record_mined(&id("wd-1"), "tx", mined(100)).unwrap();
+    assert!(bench.journal.held(CHAIN).unwrap().contains("t:0"), "mined");
+    bench.journal.settle(&id("wd-1"), WithdrawalState::Confirmed, "confirmed").unwrap();
+    assert!(bench.journal.held(CHAIN).unwrap().is_empty());
+}
