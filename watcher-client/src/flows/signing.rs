@@ -83,12 +83,16 @@ async fn ask(client: &Client, transaction: &Transaction, replaces: Option<&Reque
     let waits = |code: &str, why: String| Verdict::Waits { code: Some(code.to_owned()), why };
     Ok(match answer.status {
         RequestStatus::Signed => {
-            let signed = finish(&transaction.draft, &owners, answer.signatures.as_deref().unwrap_or_default())?;
-            Verdict::Signed { signed, entry: answer.entry }
+            let signatures = answer.signatures.as_deref().unwrap_or_default();
+            match finish(&transaction.draft, &owners, signatures) {
+                Ok(signed) => Verdict::Signed { signed, entry: answer.entry },
+                // It is bound, and somebody may put it together who can.
+                Err(error) => Verdict::Alarm(format!("{id} is signed, and makes no transaction: {}", words(&error))),
+            }
         }
         RequestStatus::Pending => waits("pending", format!("officers have to approve {id} at the signer")),
         RequestStatus::Accepted => {
-            waits("accepted", format!("{id} is accepted; the signer's token does not answer yet"))
+            Verdict::Silence(format!("{id} is accepted at the signer, whose token does not answer yet"))
         }
         RequestStatus::Lapsed => Verdict::Dead(format!("{id} was accepted and lapsed before it was signed")),
         RequestStatus::Rejected => Verdict::Dead(format!("an officer rejected {id}")),
