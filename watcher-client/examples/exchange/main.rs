@@ -70,7 +70,7 @@ async fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!(
-                "the demonstration failed: {error}\nrun it again, or throw away node and signer: make clean-quickstart"
+                "the demonstration failed: {error}\nrun it again, or throw away node and signer: make clean-quickstart WITH=..."
             );
             ExitCode::FAILURE
         }
