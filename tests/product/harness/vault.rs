@@ -50,7 +50,7 @@ impl Vault {
     }
 
     /// Ends it, well or not, and starts it again.
-    pub(crate) fn restart(self, end: fn(Running)) -> Self {
+    pub(crate) fn restart(self, end: impl FnOnce(Running)) -> Self {
         end(self.running);
         Self::serve(self.installation)
     }

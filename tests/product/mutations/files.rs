@@ -1,6 +1,6 @@
 //! Directories held in memory, so that one of which a byte differs is made in a millisecond. Knows nothing of a log.
 
-use std::{collections::BTreeMap, fs, io::ErrorKind, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 /// What is under a directory, by path: the bytes of a file, or that it is a directory.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -22,12 +22,8 @@ impl Files {
             return; // megabytes that nobody reads
         }
         if !path.is_dir() {
-            match fs::read(path) {
-                Ok(bytes) => drop(self.0.insert(name.to_owned(), Some(bytes))),
-                // The appliance runs: a file that was to be renamed has been.
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => panic!("{name}: {error}"),
-            }
+            let bytes = fs::read(path).unwrap_or_else(|error| panic!("{name}: {error}"));
+            self.0.insert(name.to_owned(), Some(bytes));
             return;
         }
         self.0.insert(name.to_owned(), None);

@@ -36,8 +36,13 @@ impl Scene {
         fs::create_dir(vault.installation.path("second")).unwrap();
         let mirrored = "[state]\nmirror_directory = \"second\"\n";
         vault.installation.edit_config(|config| config.replace("[state]\n", mirrored));
-        let vault = vault.restart(Running::stop);
-        let mut older = vec![Files::read(vault.installation.directory(), &NAMES)];
+        let directory = vault.installation.directory().to_owned();
+        let mut older = Vec::new();
+        // Read while nothing runs: a running appliance writes and renames under the reader.
+        let vault = vault.restart(|running| {
+            running.stop();
+            older.push(Files::read(&directory, &NAMES));
+        });
         let mut asked = BTreeMap::new();
         let mut ask = |watcher: &Watcher, id: String, body: Value| {
             let answer = watcher.put(&id, &body);
