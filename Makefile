@@ -10,7 +10,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Cargo's directory of a profile: dev is built into debug/.
 BUILT = $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 CRATES := hsm-types hsm-drivers appliance-wire appliance watcher-client provisioning pkcs11-shim faulty-disk \
-	integration-tests
+	reference integration-tests
 
 # Beside which node the quickstart shows an exchange: litecoin or anvil; without one it shows a withdrawal.
 WITH ?=

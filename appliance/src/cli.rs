@@ -3,7 +3,7 @@
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 mod acts;
 mod audit;
@@ -92,6 +92,12 @@ enum Command {
     /// Runs one token, on behalf of `serve`.
     #[command(hide = true)]
     TokenWorker,
+}
+
+/// The command line of `chancery`, for its man pages and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    Arguments::command()
 }
 
 /// Runs the program with these arguments, the first being its name.

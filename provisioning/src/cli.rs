@@ -16,7 +16,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{Error, environment::Invocation, report::Report};
 
@@ -41,6 +41,12 @@ enum Command {
     Policy(policy::Policy),
     Ceremony(ceremony::Ceremony),
     Backup(backup::Backup),
+}
+
+/// The command line of `chancery-provision`, for its man pages and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    Arguments::command()
 }
 
 /// Runs the program with these arguments, its name first, and returns its exit status.

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::{Client, Config, Options};
 use arguments::{
@@ -55,6 +55,12 @@ impl Shown {
         let json = serde_json::to_value(json).map_err(|error| Failure::Failed(error.to_string()))?;
         Ok(Self { text, told: String::new(), json, failure: None })
     }
+}
+
+/// The command line of `chancery-watcher`, for its man pages and completions.
+#[must_use]
+pub fn command() -> clap::Command {
+    Arguments::command()
 }
 
 /// Runs one command; the first argument is the program's name.

@@ -1,0 +1,7 @@
+//! Program `reference`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    reference::cli::run()
+}
