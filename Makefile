@@ -74,11 +74,9 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (needs `cargo install cargo-fuzz --lo
 		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run -s none $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=65536; \
 	done
 
-docs: ## the crates' documentation, and the book where mdbook is installed
-	$(CARGO) doc --workspace --no-deps
-	@if ! test -e docs/book.toml; then :; \
-	elif command -v mdbook >/dev/null; then mdbook build docs; \
-	else echo "docs: the book is not built: install mdbook"; fi
+docs: ## the book, into target/book
+	@.ci/prerequisites book
+	@book="$$(realpath -m $(TARGET)/book)"; PATH="$$PWD/var/tools/bin:$$PATH" exec mdbook build docs -d "$$book"
 
 clean-quickstart: ## throw away what the quickstart made (WITH= that one), its keys included
 	rm -rf -- $(QUICKSTART)

@@ -15,6 +15,7 @@ mod audit_show;
 mod bad_evidence;
 mod bad_input;
 mod bad_token;
+mod book;
 mod ceremony;
 mod certificates;
 mod children;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
         bad_evidence::trials(),
         bad_input::trials(),
         bad_token::trials(),
+        book::trials(),
         ceremony::trials(),
         certificates::trials(),
         children::trials(),

@@ -8,7 +8,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
-use crate::{Error, completions, man};
+use crate::{Error, completions, configuration, man};
 
 /// Writes the reference of the three programs from the programs themselves.
 #[derive(Debug, Parser)]
@@ -32,6 +32,13 @@ enum Command {
         /// Folder, made where it is missing.
         directory: PathBuf,
     },
+    /// Writes the tables of every file's keys into their page, between the comments that mark them.
+    #[command(after_help = "Example: reference configuration")]
+    Configuration {
+        /// The page.
+        #[arg(default_value = "docs/configuration.md")]
+        page: PathBuf,
+    },
 }
 
 /// Runs the program; exit status 0 done, 1 failed, 2 wrong usage.
@@ -52,6 +59,7 @@ impl Command {
         match self {
             Self::Man { directory } => man::write(&directory),
             Self::Completions { directory } => completions::write(&directory),
+            Self::Configuration { page } => configuration::write(&page),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! no date, no host.
 
 mod completions;
+pub mod configuration;
 mod error;
 mod man;
 mod programs;
