@@ -16,6 +16,7 @@
 
 pub mod admission;
 pub mod audit;
+pub mod call_notes;
 pub mod cli;
 pub mod clock;
 pub mod command;

@@ -2,17 +2,19 @@
 //!
 //! `sign` is the way of a request; the rest reads the log or changes a freeze.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use appliance_wire::ProblemCode;
+use hsm_types::KeyLabel;
 use jiff::Timestamp;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    audit::{Audit, Ballast, Mirror, free_bytes},
+    audit::{Audit, Mirror},
+    call_notes::CallNotes,
     config::Config,
     freezes::Freezes,
-    metrics::Metrics,
+    metrics::{AuthFailure, Metrics, NO_NAME},
     principal::{Peer, Principal, authenticate},
     refusal::Refusal,
     tokens::Tokens,
@@ -31,6 +33,7 @@ mod key_ends;
 mod keys;
 mod limits;
 mod log;
+mod measured;
 mod officers;
 mod policy;
 mod readiness;
@@ -66,6 +69,7 @@ pub struct Operations {
     cosignatures: Option<Cosignatures>,
     certificates: certificates::KnownCertificates,
     event_readers: events::EventReaders,
+    started: Timestamp,
     /// Requests run here and not in their connection: a caller who leaves cuts nothing in two.
     requests: TaskTracker,
 }
@@ -99,6 +103,7 @@ impl Operations {
             cosignatures,
             certificates: certificates::KnownCertificates::new(None),
             event_readers: events::EventReaders::default(),
+            started: Timestamp::now(),
             requests,
         }
     }
@@ -125,8 +130,15 @@ impl Operations {
     ///
     /// # Errors
     /// `unauthenticated`.
-    pub fn authenticate(&self, peer: &Peer) -> Result<(), Refusal> {
-        self.principal(peer).map(|_| ())
+    pub fn authenticate(&self, peer: &Peer) -> Result<Principal, Refusal> {
+        self.principal(peer)
+    }
+
+    /// The key of this name, where it is granted.
+    #[must_use]
+    pub fn granted(&self, principal: &Principal, key: &str) -> Option<KeyLabel> {
+        let key = key.parse().ok()?;
+        self.audit.policy().granted_key(principal.watcher(), &key).map(|key| key.name.clone())
     }
 
     fn principal(&self, peer: &Peer) -> Result<Principal, Refusal> {
@@ -135,9 +147,9 @@ impl Operations {
         Ok(principal)
     }
 
-    /// A handshake failed, or a request came without a known certificate.
-    pub fn count_unauthenticated(&self) {
-        self.metrics.unauthenticated();
+    /// Somebody came no further than the door.
+    pub fn count_turned_away(&self, why: AuthFailure) {
+        self.metrics.turned_away(why);
     }
 
     /// A connection was opened.
@@ -155,25 +167,18 @@ impl Operations {
         self.metrics.refused(code);
     }
 
-    /// OpenMetrics text.
-    #[must_use]
-    pub fn metrics(&self) -> String {
-        let tokens: Vec<(String, bool)> =
-            self.tokens.all().map(|token| (token.name().to_owned(), token.info().is_some())).collect();
-        let checkpoint = self.checkpoints.newest().map_or(0, |checkpoint| checkpoint.size());
-        self.metrics.gauges(self.audit.log().tip().size, checkpoint, self.freezes.in_force().len(), &tokens);
-        let state = &self.config.state_directory;
-        self.metrics.disk(free_bytes(state).unwrap_or_default(), Ballast::of(state).is_kept());
-        if let Some(mirror) = self.mirror.as_ref().map(|mirror| mirror.status()) {
-            self.metrics.mirror(mirror.up, mirror.behind_bytes);
+    /// A call of the watcher listener was answered.
+    pub fn count_call(&self, call: &str, took: Duration) {
+        self.metrics.call_took(call, took);
+    }
+
+    /// A request for signatures was answered; `rule` is the rule or limit of the policy that refused it.
+    pub fn count_request(&self, notes: &CallNotes, outcome: &str, rule: Option<&str>) {
+        let (watcher, key) = (notes.watcher().unwrap_or(NO_NAME), notes.key().unwrap_or(NO_NAME));
+        self.metrics.request_answered(watcher, key, outcome);
+        if let Some(rule) = rule {
+            self.metrics.denied(rule, key);
         }
-        let scrub = self.audit.scrubbed();
-        self.metrics.scrubbed(scrub.checked, scrub.finding.is_none());
-        for witness in self.cosignatures.iter().flat_map(Cosignatures::status) {
-            self.metrics.witness(&witness.name, witness.size, witness.timestamp);
-        }
-        self.set_certificate_metrics();
-        self.metrics.text()
     }
 
     /// Takes no more requests, and waits for those under way. They may need the anchor still.

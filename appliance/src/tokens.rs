@@ -3,10 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use appliance_wire::{KeyEntry, LogKey, UnsignedCheckpoint};
-use hsm_drivers::{
-    Disposition, Error,
-    worker::{Request, Response},
-};
+use hsm_drivers::Error;
 use hsm_types::{Algorithm, KeyLabel, PublicKey, RawSignature, ToSign, VerifiedSignature, Verifier};
 use sha2::{Digest, Sha256};
 
@@ -29,6 +26,7 @@ mod own_places;
 mod probe;
 mod refused_pin;
 mod ring;
+mod sign_call;
 mod supervisor;
 mod token;
 
@@ -38,9 +36,10 @@ pub use line::Held;
 pub(crate) use probe::{Probe, probe};
 pub use token::{Token, TokenState, Up};
 
-use device_log::{Accountant, Bookkeeping, MOST_AT_ONCE};
+use device_log::{Accountant, Bookkeeping};
 use family::Item;
 use ring::{Ring, RingKey};
+use sign_call::{nonsense, not_sent};
 
 /// Label of the log key in the token that holds it.
 pub const LOG_KEY: &str = "chancery-log";
@@ -68,6 +67,7 @@ impl Tokens {
             let token = Arc::new(Token::new(token.name.clone()));
             (token.name().to_owned(), token)
         });
+        metrics.tokens(config.tokens.iter().map(|token| token.name.as_str()));
         Self { tokens: tokens.collect(), ring, accountant: Arc::default(), freezes, metrics }
     }
 
@@ -230,7 +230,7 @@ impl Tokens {
     ) -> Result<Vec<(VerifiedSignature, Vec<u8>)>, Failure> {
         let started = Instant::now();
         let under_way = token.load.begin(items.len());
-        let raw = sign_in(token, key, items.iter().map(Item::to_sign).collect()).await?;
+        let raw = self.sign_in(token, key, items.iter().map(Item::to_sign).collect()).await?;
         under_way.done();
         self.metrics.token_signed(token.name(), raw.len() as u64, started.elapsed());
         verify(ring_key, items, &raw).inspect_err(|failure| {
@@ -256,7 +256,7 @@ impl Tokens {
         let token = self.tokens.get(token).ok_or_else(|| format!("no token is called {token}"))?;
         let label = reserved(LOG_KEY)?;
         let input = ToSign::Message(unsigned.text().into_bytes());
-        let raw = sign_in(token, &label, vec![input]).await.map_err(|failure| failure.reason)?;
+        let raw = self.sign_in(token, &label, vec![input]).await.map_err(|failure| failure.reason)?;
         let [raw] = raw.as_slice() else { return Err("the token gave no signature".to_owned()) };
         unsigned.sign(key, &raw.0).map_err(|error| error.to_string())
     }
@@ -271,7 +271,7 @@ impl Tokens {
         let mut salt = [0; 16];
         rustix::rand::getrandom(&mut salt, rustix::rand::GetRandomFlags::empty()).map_err(|error| error.to_string())?;
         let input = self_test_input(&public_key, &salt);
-        let raw = sign_in(token, &label, vec![input.clone()]).await.map_err(|failure| failure.reason)?;
+        let raw = self.sign_in(token, &label, vec![input.clone()]).await.map_err(|failure| failure.reason)?;
         let [raw] = raw.as_slice() else { return Err("the token gave no signature".to_owned()) };
         Verifier::new(public_key).verify(&input, raw).map(|_| ()).map_err(|error| error.to_string())
     }
@@ -335,40 +335,6 @@ fn verify(
             Ok((verified, child.map_or_else(|| key.encoded.to_vec(), PublicKey::to_bytes)))
         })
         .collect()
-}
-
-async fn sign_in(token: &Token, key: &KeyLabel, inputs: Vec<ToSign>) -> Result<Vec<RawSignature>, Failure> {
-    let down = || not_sent(token.down_reason());
-    let up = token.worker().ok_or_else(down)?;
-    let most = if up.line.device_log.is_some() { MOST_AT_ONCE } else { usize::MAX };
-    let mut signatures = Vec::new();
-    for inputs in inputs.chunks(most) {
-        let request = Request::Sign { key: key.clone(), inputs: inputs.to_vec() };
-        match up.line.ask(request, token.load.deadline(inputs.len())).await {
-            Ok(Response::Signatures(some)) => signatures.extend(some),
-            Ok(_) => return Err(Failure { outcome_unknown: true, ..failure(&nonsense()) }),
-            Err(error) => {
-                let failure = failure(&error);
-                // Of several, some may have been made when one fails.
-                let several = inputs.len() > 1 || !signatures.is_empty();
-                return Err(Failure { outcome_unknown: several || failure.outcome_unknown, ..failure });
-            }
-        }
-    }
-    Ok(signatures)
-}
-
-fn failure(error: &Error) -> Failure {
-    let outcome_unknown = error.disposition() == Disposition::OutcomeUnknown;
-    Failure { reason: error.to_string(), outcome_unknown, retry_after_s: RETRY_AFTER_S }
-}
-
-fn nonsense() -> Error {
-    Error::WorkerGone { reason: "it answered something else".to_owned() }
-}
-
-fn not_sent(reason: String) -> Failure {
-    Failure { reason, outcome_unknown: false, retry_after_s: RETRY_AFTER_S }
 }
 
 /// What a self-test signs: domain-separated, fresh every time.

@@ -14,6 +14,7 @@ mod limits;
 mod monitor;
 pub mod openapi;
 mod problem;
+mod served;
 #[cfg(test)]
 mod testing;
 mod tls;

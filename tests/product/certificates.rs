@@ -84,11 +84,11 @@ fn strangers() {
     let other = Issuer::new(other, other_key);
     issue(&pki, "of-another-ca", &params("btc-watcher", client), &other);
 
-    let before = running.metric("chancery_unauthenticated_total");
+    let before = running.total("chancery_auth_failures_total");
     for name in [None, Some("of-another-ca"), Some("expired"), Some("not-yet"), Some("for-a-server")] {
         assert_eq!(answer_to(&installation, &running, name), None, "{name:?}");
     }
-    assert_eq!(running.metric("chancery_unauthenticated_total"), before + 5);
+    assert_eq!(running.total("chancery_auth_failures_total"), before + 5);
     for name in ["of-our-ca", "watcher"] {
         assert_eq!(answer_to(&installation, &running, Some(name)), Some(200), "{name}");
     }
@@ -112,7 +112,7 @@ fn not_in_the_policy() {
     let stranger = Watcher::named(&installation, &running, "stranger");
     // Its start is recorded before it answers.
     Watcher::new(&installation, &running).get("/v1/keys").good();
-    let before = (installation.entries().len(), running.metric("chancery_unauthenticated_total"));
+    let before = (installation.entries().len(), running.total("chancery_auth_failures_total"));
     let mut calls = 0;
     for (method, path, body) in [
         ("PUT", "/v1/signatures/a", digest("raw", 1).to_string()),
@@ -136,7 +136,7 @@ fn not_in_the_policy() {
         calls += 1;
     }
     assert_eq!(stranger.get("/healthz").status, 200);
-    assert_eq!(running.metric("chancery_unauthenticated_total"), before.1 + calls);
+    assert_eq!(running.total("chancery_auth_failures_total"), before.1 + calls);
     assert_eq!(installation.entries().len(), before.0);
     running.stop();
 }

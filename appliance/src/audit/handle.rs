@@ -41,6 +41,8 @@ pub struct Audit {
     pub(super) at_token: Arc<AtomicUsize>,
     pub(super) anchor_due: Arc<AnchorDue>,
     pub(super) scrub: Arc<Progress>,
+    /// Why nothing may be accepted any more.
+    pub(super) broken: Arc<RwLock<Option<String>>>,
 }
 
 /// Counts while it lives.
@@ -77,6 +79,12 @@ impl Audit {
     #[must_use]
     pub fn scrubbed(&self) -> ScrubStatus {
         self.scrub.status()
+    }
+
+    /// Why the log cannot be written any more, nor anything be accepted, until a restart.
+    #[must_use]
+    pub fn broken(&self) -> Option<String> {
+        self.broken.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Announces a request that will come to the writer, which waits for company only where some can come.

@@ -82,7 +82,7 @@ impl Opened {
             scrub: scrub.progress(),
             metrics,
         };
-        let anchor_due = Arc::clone(&writer.unanchored.due);
+        let (anchor_due, known_broken) = (Arc::clone(&writer.unanchored.due), Arc::clone(&broken));
         writer.record_boot(facts, cut_bytes)?;
         if let Err(error) = writer.ballast.make() {
             tracing::warn!(%error, "no ballast file: a full disk would leave no room to record a freeze");
@@ -104,7 +104,7 @@ impl Opened {
         });
         spawned.map_err(Refusal::log_unavailable)?;
         writer.spawn(when_stopped)?;
-        Ok(Audit { jobs, log, policy, under_way, at_token, anchor_due, scrub: scrubbed })
+        Ok(Audit { jobs, log, policy, under_way, at_token, anchor_due, scrub: scrubbed, broken: known_broken })
     }
 }
 

@@ -3,11 +3,15 @@
 
 use std::{
     pin::pin,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
 use appliance_wire::Scope;
+use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +31,8 @@ pub struct Anchoring {
     was_anchored: bool,
     held: Mutex<Held>,
     refused: OnceLock<NotAnchored>,
+    /// When this run wrote last, in seconds since 1970; 0 where it did not yet.
+    written_at: AtomicI64,
 }
 
 /// What the token holds, as far as is known.
@@ -69,6 +75,7 @@ impl Anchoring {
             was_anchored: opened.state().anchored,
             held: Mutex::new(Held::Unread),
             refused: OnceLock::new(),
+            written_at: AtomicI64::new(0),
         };
         let unknown = FoundAnchor { is_written: false, charge_percent: Some(UNANCHORED_PERCENT) };
         let found = match tokens.read_anchor(token).await {
@@ -98,6 +105,13 @@ impl Anchoring {
         self.refused.get().map(ToString::to_string)
     }
 
+    /// When this run wrote it last.
+    #[must_use]
+    pub fn written_at(&self) -> Option<Timestamp> {
+        let seconds = self.written_at.load(Ordering::Relaxed);
+        (seconds != 0).then(|| Timestamp::from_second(seconds).ok()).flatten()
+    }
+
     fn compare(&self, found: Option<&[u8]>, log: &Log) -> Result<Anchored, NotAnchored> {
         compare(found, log, self.opened, self.was_anchored, &self.token)
     }
@@ -108,6 +122,7 @@ impl Anchoring {
         *self.held.lock().await = Held::Ours(vec![found, Some(anchor.clone())]);
         tokens.write_anchor(&self.token, anchor.clone()).await?;
         *self.held.lock().await = Held::Ours(vec![Some(anchor)]);
+        self.written_at.store(Timestamp::now().as_second(), Ordering::Relaxed);
         Ok(())
     }
 

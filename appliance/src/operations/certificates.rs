@@ -166,16 +166,17 @@ impl Operations {
             clients: clients.collect(),
         }
     }
+}
 
-    pub(super) fn set_certificate_metrics(&self) {
-        let status = self.certificates_status();
-        let files = status.files.iter().map(|file| (file.name, file.not_after));
+impl CertificatesStatus {
+    /// For each watcher the earliest end of its certificates.
+    pub(super) fn earliest_of_clients(&self) -> Vec<(String, Timestamp)> {
         let mut clients: BTreeMap<&str, Timestamp> = BTreeMap::new();
-        for client in &status.clients {
+        for client in &self.clients {
             let earliest = clients.entry(&client.watcher).or_insert(client.not_after);
             *earliest = client.not_after.min(*earliest);
         }
-        self.metrics.certificates(files, clients.into_iter(), status.not_reloaded.is_some());
+        clients.into_iter().map(|(watcher, end)| (watcher.to_owned(), end)).collect()
     }
 }
 

@@ -5,11 +5,15 @@ use std::{
     fs,
     io::Write,
     path::PathBuf,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
 use appliance_wire::{Checkpoint, LogKey, UnsignedCheckpoint};
+use jiff::Timestamp;
 
 use super::Operations;
 use crate::audit::Log;
@@ -21,6 +25,8 @@ pub struct Checkpoints {
     token: String,
     path: PathBuf,
     newest: RwLock<Option<Arc<Checkpoint>>>,
+    /// When the newest was made, in seconds since 1970.
+    newest_at: AtomicI64,
 }
 
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
@@ -54,7 +60,9 @@ impl Checkpoints {
                 ));
             }
         }
-        Ok(Self { key, token, path, newest: RwLock::new(newest.map(Arc::new)) })
+        let written = fs::metadata(&path).and_then(|file| file.modified()).ok().and_then(|at| at.try_into().ok());
+        let newest_at = AtomicI64::new(written.map_or(0, Timestamp::as_second));
+        Ok(Self { key, token, path, newest: RwLock::new(newest.map(Arc::new)), newest_at })
     }
 
     /// The log key.
@@ -75,6 +83,13 @@ impl Checkpoints {
         self.newest.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// When the newest was made.
+    #[must_use]
+    pub fn newest_at(&self) -> Option<Timestamp> {
+        let seconds = self.newest_at.load(Ordering::Relaxed);
+        self.newest().and_then(|_| Timestamp::from_second(seconds).ok())
+    }
+
     fn keep(&self, checkpoint: Checkpoint) -> std::io::Result<()> {
         let next = self.path.with_extension("next");
         let mut file = fs::File::create(&next)?;
@@ -84,6 +99,7 @@ impl Checkpoints {
         if let Some(directory) = self.path.parent() {
             fs::File::open(directory)?.sync_all()?;
         }
+        self.newest_at.store(Timestamp::now().as_second(), Ordering::Relaxed);
         *self.newest.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(checkpoint));
         Ok(())
     }

@@ -160,7 +160,6 @@ impl Operations {
     async fn settle_waiting(self: &Arc<Self>) -> Option<String> {
         let waiting = |state: &State| (state.pending.len(), usize::from(state.waiting_policy.is_some()));
         let Ok((requests, policies)) = self.audit.query(move |state, _| waiting(state)).await else { return None };
-        self.metrics.waiting(requests, policies);
         if (requests, policies) == (0, 0) {
             return None;
         }

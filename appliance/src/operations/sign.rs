@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use super::Operations;
 use crate::{
     audit::{Admission, Attempt, Intent, LookUp, Standing},
+    call_notes::CallNotes,
     command::SignCommand,
     evidence::{self, Facts},
     principal::{Peer, Principal},
@@ -43,12 +44,18 @@ impl Operations {
     ///
     /// # Errors
     /// The refusal, as recorded.
-    pub async fn sign(self: &Arc<Self>, peer: Peer, request_id: String, body: Bytes) -> Result<SignReply, Refusal> {
+    pub async fn sign(
+        self: &Arc<Self>,
+        peer: Peer,
+        request_id: String,
+        body: Bytes,
+        notes: Arc<CallNotes>,
+    ) -> Result<SignReply, Refusal> {
         let operations = Arc::clone(self);
         let task = self.requests.spawn({
             let request_id = request_id.clone();
             let peer = peer.clone();
-            async move { operations.walk(&peer, &request_id, &body).await }
+            async move { operations.walk(&peer, &request_id, &body, &notes).await }
         });
         match tokio::time::timeout(LONGEST_ANSWER, task).await {
             Ok(Ok(reply)) => reply,
@@ -58,11 +65,14 @@ impl Operations {
     }
 
     /// The way.
-    async fn walk(&self, peer: &Peer, request_id: &str, body: &[u8]) -> Result<SignReply, Refusal> {
+    async fn walk(&self, peer: &Peer, request_id: &str, body: &[u8], notes: &CallNotes) -> Result<SignReply, Refusal> {
         let under_way = self.audit.under_way();
         let principal = self.principal(peer)?;
         let command = SignCommand::decode(request_id, body)?;
         let (watcher, key) = (principal.watcher().to_owned(), command.key.clone());
+        if self.audit.policy().granted_key(&watcher, &key).is_some() {
+            notes.note_key(&key);
+        }
 
         let reply = match self.audit.look_up(&principal, &command)? {
             LookUp::Answered(standing) => Ok(reply(request_id, standing)), // a stored result needs only the log, for ever
@@ -74,16 +84,7 @@ impl Operations {
         };
         drop(under_way);
 
-        if let Err(refusal) = &reply
-            && refusal.code() == ProblemCode::DigestMismatch
-        {
-            // An attack or a broken watcher, and never quiet.
-            tracing::error!(watcher, request_id, detail = refusal.problem.detail, "a digest is not its transaction's");
-        }
         self.freezes.check(&watcher, &key)?; // nothing frozen leaves, stored or fresh
-        if matches!(reply, Ok(SignReply::Signed(_))) {
-            self.metrics.request_signed();
-        }
         reply
     }
 

@@ -48,6 +48,8 @@ pub struct Addresses {
 /// The appliance.
 #[derive(Clone, Debug, Serialize)]
 pub struct Status {
+    /// `operational`, `frozen` or `failed`.
+    pub state: &'static str,
     /// `development` or `production`.
     pub profile: &'static str,
     /// The program's version.
@@ -107,6 +109,7 @@ impl Operations {
         let state = state.await.ok();
         let policy = self.audit.policy();
         Status {
+            state: self.state().name(),
             mirror: self.mirror.as_ref().map(|mirror| mirror.status()),
             disk_free_bytes: free_bytes(&self.config.state_directory).ok(),
             ballast_kept: Ballast::of(&self.config.state_directory).is_kept(),

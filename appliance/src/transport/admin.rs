@@ -18,6 +18,7 @@ use super::{
     Limits, TransportError,
     answers::{finished, json},
     connections::{Protocol, accept_until, serve},
+    served::Listener,
     watcher_api::body::{Bodies, parse},
 };
 use crate::{officers::ActRequest, operations::Operations, refusal::Refusal};
@@ -87,7 +88,7 @@ fn router(operations: Arc<Operations>, limits: &Limits) -> Router {
         .route("/acts/text", post(act_text))
         .route("/explain", post(explain))
         .with_state(Api { operations, bodies: Bodies::new(limits) });
-    finished(routes, move |code| refusals.count_refusal(code))
+    finished(routes, move |served| served.record(&refusals, Listener::Admin))
 }
 
 /// Body of `POST /freeze`.

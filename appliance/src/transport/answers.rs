@@ -20,21 +20,22 @@ use hyper::{
 };
 use serde::Serialize;
 
-use super::problem::{Refused, internal};
+use super::{
+    problem::internal,
+    served::{Served, UnderWay},
+};
 use crate::refusal::Refusal;
 
 /// `routes`, whose every answer is of our form: no other path, no other method, no panic ends otherwise than as a
-/// problem. `count` is told each problem that leaves, once.
-pub(super) fn finished(routes: Router, count: impl Fn(ProblemCode) + Clone + Send + Sync + 'static) -> Router {
+/// problem. `tell` is told of each request, once, when it is over.
+pub(super) fn finished(routes: Router, tell: impl Fn(&Served<'_>) + Clone + Send + Sync + 'static) -> Router {
     routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed).layer(from_fn(
-        move |request: Request, next: Next| {
-            let count = count.clone();
+        move |mut request: Request, next: Next| {
+            let under_way = UnderWay::begin(&mut request, tell.clone());
             async move {
                 let mut response = without_panic(request, next).await;
                 response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-                if let Some(Refused(code)) = response.extensions().get() {
-                    count(*code);
-                }
+                under_way.finish(&response);
                 response
             }
         },
@@ -43,14 +44,11 @@ pub(super) fn finished(routes: Router, count: impl Fn(ProblemCode) + Clone + Sen
 
 /// A panic costs its request, not the connection that carries others.
 async fn without_panic(request: Request, next: Next) -> Response {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let mut answer = pin!(next.run(request));
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
         Ok(polled) => polled,
-        Err(_) => {
-            tracing::error!(%method, path, "a request ended in a panic");
-            Poll::Ready(internal().into_response())
-        }
+        // The panic told where it was; the request's own line says whose it is.
+        Err(_) => Poll::Ready(internal().into_response()),
     })
     .await
 }
@@ -99,12 +97,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_refusal_is_a_problem_and_is_counted_once() {
+    async fn every_refusal_is_a_problem_and_is_told_once() {
         let counted = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&counted);
         let routes =
             Router::new().route("/good", get(|| async { json(&"good") }).put(|| async {})).route("/panic", get(broken));
-        let router = finished(routes, move |code| seen.lock().unwrap().push(code));
+        let router = finished(routes, move |served| {
+            let code = served.refused.map(|refused| refused.code);
+            seen.lock().unwrap().push((served.call.to_owned(), served.status, code));
+        });
         let cases = [
             ("GET", "/good", 200, None),
             ("HEAD", "/good", 200, None),
@@ -126,7 +127,28 @@ mod tests {
             if let Some(code) = problem {
                 assert_eq!(answer.problem(), code.name());
             }
-            assert_eq!(counted.lock().unwrap().pop(), problem);
+            let mut told = counted.lock().unwrap();
+            let (call, told_status, code) = told.pop().unwrap();
+            assert_eq!((told_status, code, told.len()), (Some(status), problem, 0), "{method} {path}");
+            // Neither a path nor a method that a caller made up is repeated.
+            let known = ["GET", "HEAD", "DELETE", "OPTIONS"].contains(&method);
+            let route = if status == 404 { "-" } else { path };
+            assert_eq!(call, format!("{} {route}", if known { method } else { "-" }));
         }
+    }
+
+    #[tokio::test]
+    async fn a_request_whose_caller_leaves_is_told_as_abandoned() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&told);
+        let routes = Router::new().route("/slow", get(std::future::pending::<()>));
+        let router = finished(routes, move |served| seen.lock().unwrap().push((served.call.to_owned(), served.status)));
+        let request = Request::builder().uri("/slow").body(Body::empty()).unwrap();
+        let mut answer = Box::pin(router.oneshot(request));
+        let is_pending = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context).is_pending())).await;
+        assert!(is_pending);
+        assert!(told.lock().unwrap().is_empty());
+        drop(answer);
+        assert_eq!(*told.lock().unwrap(), [("GET /slow".to_owned(), None)]);
     }
 }

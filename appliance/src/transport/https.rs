@@ -2,7 +2,7 @@
 //!
 //! What TLS proves is looked up again in the policy for every request; here it only opens the door.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use axum::Router;
 use rustls::ServerConnection;
@@ -18,7 +18,7 @@ use super::{
     connections::{Peers, Protocol, Slot, accept_until, serve},
     tls, watcher_api,
 };
-use crate::{operations::Operations, principal::Peer};
+use crate::{metrics::AuthFailure, operations::Operations, principal::Peer};
 
 /// A bound watcher listener.
 pub struct Https {
@@ -31,8 +31,8 @@ pub struct Https {
 /// What becomes of connections, for the count.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Event {
-    /// Over the bounds, or no certificate we accept.
-    TurnedAway,
+    /// It came no further than the door.
+    TurnedAway(AuthFailure),
     Opened,
     Closed,
 }
@@ -63,7 +63,7 @@ impl Https {
     pub async fn serve(self, operations: Arc<Operations>, stop: CancellationToken) {
         let router = watcher_api::router(&operations, &self.limits);
         let count = move |event| match event {
-            Event::TurnedAway => operations.count_unauthenticated(),
+            Event::TurnedAway(why) => operations.count_turned_away(why),
             Event::Opened => operations.connection_opened(),
             Event::Closed => operations.connection_closed(),
         };
@@ -84,7 +84,7 @@ impl Https {
             tell,
             stop: stop.clone(),
         };
-        let turn_away = || (door.tell)(Event::TurnedAway);
+        let turn_away = || (door.tell)(Event::TurnedAway(AuthFailure::TooManyConnections));
         accept_until(self.listener, &self.limits, &stop, turn_away, |stream, slot| door.clone().admit(stream, slot))
             .await;
     }
@@ -109,13 +109,14 @@ struct Door<T> {
 
 impl<T: Fn(Event) + Send + Sync> Door<T> {
     async fn admit(self, stream: TcpStream, mut slot: Slot) {
-        let Some((stream, peer)) = self.handshake(stream).await else {
-            return (self.tell)(Event::TurnedAway);
+        let (stream, peer) = match self.handshake(stream).await {
+            Ok(known) => known,
+            Err(why) => return (self.tell)(Event::TurnedAway(why)),
         };
         slot.handshake_done();
         let Some(_place) = self.peers.admit(peer.spki_sha256) else {
             tracing::warn!("a client key has too many connections open; its new one is closed");
-            return (self.tell)(Event::TurnedAway);
+            return (self.tell)(Event::TurnedAway(AuthFailure::TooManyOfOneKey));
         };
         (self.tell)(Event::Opened);
         let protocol = protocol(stream.get_ref().1);
@@ -123,22 +124,32 @@ impl<T: Fn(Event) + Send + Sync> Door<T> {
         (self.tell)(Event::Closed);
     }
 
-    async fn handshake(&self, stream: TcpStream) -> Option<(TlsStream<TcpStream>, Peer)> {
+    async fn handshake(&self, stream: TcpStream) -> Result<(TlsStream<TcpStream>, Peer), AuthFailure> {
         let handshake = self.certificates.handshake();
         let acceptor = TlsAcceptor::from(handshake.config());
         let stream = match timeout(self.limits.handshake, acceptor.accept(stream)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {
                 tracing::debug!(%error, "a TLS handshake failed");
-                return None;
+                return Err(why(&error));
             }
             Err(_) => {
                 tracing::debug!("a TLS handshake took too long");
-                return None;
+                return Err(AuthFailure::SlowHandshake);
             }
         };
-        let peer = handshake.peer(stream.get_ref().1.peer_certificates()?)?;
-        Some((stream, peer))
+        let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+        let peer = handshake.peer(chain).ok_or(AuthFailure::Certificate)?;
+        Ok((stream, peer))
+    }
+}
+
+/// Whether it was the certificate that the handshake failed by.
+fn why(error: &io::Error) -> AuthFailure {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    match cause {
+        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => AuthFailure::Certificate,
+        _ => AuthFailure::Handshake,
     }
 }
 

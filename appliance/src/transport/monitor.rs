@@ -4,8 +4,8 @@ use std::{net::SocketAddr, sync::Arc};
 
 use axum::{Router, extract::State, response::Response, routing::get};
 use hyper::{
-    StatusCode,
-    header::{CONTENT_TYPE, HeaderValue},
+    HeaderMap, StatusCode,
+    header::{ACCEPT, CONTENT_TYPE, HeaderValue},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +14,7 @@ use super::{
     Limits, TransportError,
     answers::{finished, json_with},
     connections::{Protocol, accept_until, serve},
+    served::Listener,
 };
 use crate::operations::Operations;
 
@@ -78,14 +79,21 @@ fn router(operations: Arc<Operations>) -> Router {
         .route("/livez", get(|| async { "ok" }))
         .route("/readyz", get(readyz))
         .with_state(operations);
-    finished(routes, move |code| refusals.count_refusal(code))
+    finished(routes, move |served| served.record(&refusals, Listener::Monitor))
 }
 
-async fn metrics(State(operations): State<Arc<Operations>>) -> Response {
-    const OPEN_METRICS: HeaderValue =
-        HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    let mut response = Response::new(operations.metrics().into());
-    response.headers_mut().insert(CONTENT_TYPE, OPEN_METRICS);
+/// OpenMetrics for those who ask for it, as Prometheus does; for others the format every reader of metrics knows.
+async fn metrics(State(operations): State<Arc<Operations>>, headers: HeaderMap) -> Response {
+    const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
+    let mut accepted = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
+    let (kind, text) = if accepted.any(|accept| accept.contains("application/openmetrics-text")) {
+        (OPEN_METRICS, operations.open_metrics().await)
+    } else {
+        (CLASSIC, operations.classic_metrics().await)
+    };
+    let mut response = Response::new(text.into());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
 }
 

@@ -10,8 +10,12 @@ use hyper::{
 use crate::refusal::Refusal;
 
 /// Left in a response's extensions, for the count.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Refused(pub(super) ProblemCode);
+#[derive(Clone, Debug)]
+pub(super) struct Refused {
+    pub(super) code: ProblemCode,
+    /// The rule or limit of the policy that decided.
+    pub(super) rule: Option<String>,
+}
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
@@ -22,7 +26,8 @@ impl IntoResponse for Refusal {
         if let Some(seconds) = problem.retry_after_s {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        response.extensions_mut().insert(Refused(problem.code().unwrap_or(ProblemCode::Internal)));
+        let (code, rule) = (problem.code().unwrap_or(ProblemCode::Internal), problem.rule.or(problem.limit));
+        response.extensions_mut().insert(Refused { code, rule });
         response
     }
 }

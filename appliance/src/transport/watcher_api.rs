@@ -20,8 +20,10 @@ use super::{
     Limits,
     answers::{finished, json, json_with, stored_json},
     openapi,
+    served::Listener,
 };
 use crate::{
+    metrics::AuthFailure,
     operations::{Operations, SignReply},
     refusal::Refusal,
 };
@@ -66,11 +68,11 @@ pub(super) fn router(operations: &Arc<Operations>, limits: &Limits) -> Router {
         .route("/openapi.json", get(document))
         .route("/healthz", get(healthz))
         .with_state(api);
-    finished(routes, move |code| {
-        if code == ProblemCode::Unauthenticated {
-            refusals.count_unauthenticated();
+    finished(routes, move |served| {
+        if served.refused.is_some_and(|refused| refused.code == ProblemCode::Unauthenticated) {
+            refusals.count_turned_away(AuthFailure::UnknownWatcher);
         }
-        refusals.count_refusal(code);
+        served.record(&refusals, Listener::Watcher);
     })
 }
 
@@ -78,9 +80,16 @@ async fn sign(call: Call, request: Request) -> Answer {
     let id = call.segment.clone();
     let about = |refusal| call::about(&id, refusal);
     let body = call.api.bodies.read(request).await.map_err(about)?;
-    match call.api.operations.sign(call.peer, id.clone(), body.bytes).await.map_err(about)? {
-        SignReply::Signed(stored) => Ok(stored_json(StatusCode::OK, stored)),
-        SignReply::Answer { answer, retry_after_s } => Ok(state(&answer, retry_after_s)),
+    let notes = Arc::clone(&call.notes);
+    match call.api.operations.sign(call.peer, id.clone(), body.bytes, call.notes).await.map_err(about)? {
+        SignReply::Signed(stored) => {
+            notes.note_outcome(RequestStatus::Signed.name());
+            Ok(stored_json(StatusCode::OK, stored))
+        }
+        SignReply::Answer { answer, retry_after_s } => {
+            notes.note_outcome(answer.status.name());
+            Ok(state(&answer, retry_after_s))
+        }
     }
 }
 

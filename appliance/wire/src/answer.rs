@@ -26,6 +26,22 @@ pub enum RequestStatus {
     Expired,
 }
 
+impl RequestStatus {
+    /// The wire name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Accepted => "accepted",
+            Self::Signed => "signed",
+            Self::Lapsed => "lapsed",
+            Self::Rejected => "rejected",
+            Self::Withdrawn => "withdrawn",
+            Self::Expired => "expired",
+        }
+    }
+}
+
 /// Answer of `PUT` and `GET /v1/signatures/{request_id}`. A `PUT` of a signed request answers the same bytes for ever;
 /// `GET` adds the receipt once a checkpoint covers the entry.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

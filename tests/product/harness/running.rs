@@ -124,6 +124,13 @@ impl Running {
         (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
     }
 
+    /// Sum of a metric over all its labels.
+    pub(crate) fn total(&self, name: &str) -> u64 {
+        let (_, text) = self.monitor("/metrics");
+        let samples = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{')?.rsplit_once(' '));
+        samples.map(|(_, value)| value.parse::<u64>().unwrap()).sum()
+    }
+
     /// Value of a metric; its labels are part of the name.
     pub(crate) fn metric(&self, name: &str) -> u64 {
         let (_, text) = self.monitor("/metrics");

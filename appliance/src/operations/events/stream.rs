@@ -69,6 +69,6 @@ impl EventStream {
     /// # Errors
     /// `unauthenticated`.
     pub fn is_still_of_a_watcher(&self) -> Result<(), Refusal> {
-        self.operations.authenticate(&self.peer)
+        self.operations.authenticate(&self.peer).map(|_| ())
     }
 }

@@ -159,13 +159,15 @@ async fn no_other_certificate_comes_in() {
         ("longer than a handshake may be", Some(huge)),
     ];
     for (what, identity) in strangers {
+        let by_its_length = what.starts_with("longer");
+        let why = if by_its_length { AuthFailure::Handshake } else { AuthFailure::Certificate };
         let client = listener.pki.client(identity.as_ref(), H1);
         // In TLS 1.3 the client learns of the refusal only when it reads.
         if let Ok(mut stream) = connect(listener.address, client).await {
             drop(stream.write_all(GET).await);
             assert_eq!(until_closed(&mut stream).await, "", "{what}");
         }
-        assert_eq!(listener.next().await, Event::TurnedAway, "{what}");
+        assert_eq!(listener.next().await, Event::TurnedAway(why), "{what}");
     }
 }
 
@@ -198,7 +200,7 @@ async fn tls_1_2_is_not_spoken() {
     let mut alert = Vec::new();
     stream.read_to_end(&mut alert).await.unwrap();
     assert_eq!(alert, [21, 3, 3, 0, 2, 2, 70], "fatal alert protocol_version");
-    assert_eq!(listener.next().await, Event::TurnedAway);
+    assert_eq!(listener.next().await, Event::TurnedAway(AuthFailure::Handshake));
 }
 
 #[tokio::test]
@@ -219,7 +221,7 @@ async fn a_handshake_that_says_nothing_is_ended() {
     let mut listener = Listener::start(short()).await;
     let mut silent = TcpStream::connect(listener.address).await.unwrap();
     assert_eq!(until_closed(&mut silent).await, "");
-    assert_eq!(listener.next().await, Event::TurnedAway);
+    assert_eq!(listener.next().await, Event::TurnedAway(AuthFailure::SlowHandshake));
 }
 
 #[tokio::test]
@@ -230,7 +232,7 @@ async fn handshakes_over_the_bound_are_closed_at_once() {
     let _second = TcpStream::connect(listener.address).await.unwrap();
     let mut third = TcpStream::connect(listener.address).await.unwrap();
     assert_eq!(until_closed(&mut third).await, "");
-    assert_eq!(listener.next().await, Event::TurnedAway);
+    assert_eq!(listener.next().await, Event::TurnedAway(AuthFailure::TooManyConnections));
 }
 
 #[tokio::test]
@@ -245,13 +247,13 @@ async fn connections_over_the_bounds_are_closed_at_once() {
     }
     let mut fourth_of_one = listener.open(&one).await;
     assert_eq!(until_closed(&mut fourth_of_one).await, "");
-    assert_eq!(listener.next().await, Event::TurnedAway);
+    assert_eq!(listener.next().await, Event::TurnedAway(AuthFailure::TooManyOfOneKey));
 
     open.push(listener.open(&other).await);
     assert_eq!(listener.next().await, Event::Opened);
     let mut fifth = TcpStream::connect(listener.address).await.unwrap();
     assert_eq!(until_closed(&mut fifth).await, "");
-    assert_eq!(listener.next().await, Event::TurnedAway);
+    assert_eq!(listener.next().await, Event::TurnedAway(AuthFailure::TooManyConnections));
 
     drop(open.pop());
     assert_eq!(listener.next().await, Event::Closed);

@@ -1,12 +1,15 @@
 //! What a handler knows before it reads a body: who calls, on which path. Nobody unknown comes further.
 
+use std::sync::Arc;
+
 use appliance_wire::RequestId;
-use axum::extract::{FromRequestParts, RawPathParams};
+use axum::extract::{FromRequestParts, MatchedPath, RawPathParams};
 use hyper::http::request::Parts;
 
 use super::Api;
 use crate::{
-    principal::Peer,
+    call_notes::CallNotes,
+    principal::{Peer, Principal},
     refusal::Refusal,
     transport::problem::{internal, malformed},
 };
@@ -18,6 +21,8 @@ pub(super) struct Call {
     pub(super) peer: Peer,
     /// The path's variable part, decoded; empty where it has none.
     pub(super) segment: String,
+    /// For the line in the log.
+    pub(super) notes: Arc<CallNotes>,
 }
 
 /// Likewise, with the query's text.
@@ -38,13 +43,28 @@ impl FromRequestParts<Api> for CallWithQuery {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Self, Refusal> {
         let peer = parts.extensions.get::<Peer>().cloned().ok_or_else(internal)?;
-        api.operations.authenticate(&peer)?;
+        let notes = parts.extensions.get::<Arc<CallNotes>>().cloned().unwrap_or_default();
+        let principal = api.operations.authenticate(&peer)?;
+        notes.note_watcher(principal.watcher());
         let segments = RawPathParams::from_request_parts(parts, api)
             .await
             .map_err(|_| malformed("the path is not UTF-8 where it is percent-decoded"))?;
         let segment = segments.iter().next().map(|(_, segment)| segment.to_owned()).unwrap_or_default();
+        note(&notes, parts, api, &principal, &segment);
         let query = parts.uri.query().unwrap_or_default().to_owned();
-        Ok(Self(Call { api: api.clone(), peer, segment }, query))
+        Ok(Self(Call { api: api.clone(), peer, segment, notes }, query))
+    }
+}
+
+/// Notes the request or the key that the path names, where it is one.
+fn note(notes: &CallNotes, parts: &Parts, api: &Api, principal: &Principal, segment: &str) {
+    let route = parts.extensions.get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    if route.starts_with("/v1/signatures/") && segment.parse::<RequestId>().is_ok() {
+        notes.note_request(segment);
+    } else if route.starts_with("/v1/keys/")
+        && let Some(key) = api.operations.granted(principal, segment)
+    {
+        notes.note_key(&key);
     }
 }
 
