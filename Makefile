@@ -9,8 +9,9 @@ CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 # Cargo's directory of a profile: dev is built into debug/.
 BUILT = $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
-CRATES := hsm-types hsm-drivers appliance-wire appliance watcher-client provisioning pkcs11-shim faulty-disk \
-	reference integration-tests
+VERSION = $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
+CRATES := hsm-types hsm-drivers appliance-wire service-manager appliance watcher-client provisioning pkcs11-shim \
+	faulty-disk reference integration-tests
 
 # Beside which node the quickstart shows an exchange: litecoin or anvil; without one it shows a withdrawal.
 WITH ?=
@@ -21,7 +22,7 @@ quickstart-flags = $(if $(filter 1,$(ONCE)),--once) $(if $(WITH),--with $(WITH))
 
 FUZZ_SECONDS ?= 60
 
-.PHONY: help quickstart test check bench fuzz soak docs clean-quickstart programs
+.PHONY: help quickstart test check bench fuzz soak docs image clean-quickstart programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +74,12 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (needs `cargo install cargo-fuzz --lo
 	@cd appliance/wire/fuzz && for target in psbt eip2718 request; do \
 		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run -s none $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=65536; \
 	done
+
+# The appliance alone: what makes keys is in no image.
+image: ## the appliance's container image, target/PROFILE/chancery.oci.tar, without engine and network (PROFILE=dev)
+	@$(CARGO) build --profile $(PROFILE) -p appliance --bins
+	@appliance/package/container/image $(BUILT)/chancery $(VERSION) $(BUILT)/chancery.oci.tar
+	@echo $(BUILT)/chancery.oci.tar
 
 docs: ## the book, into target/book
 	@.ci/prerequisites book

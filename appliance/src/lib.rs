@@ -34,6 +34,7 @@ pub mod recovery;
 pub mod refusal;
 pub mod serve;
 pub mod state;
+mod supervision;
 mod testing_only;
 pub mod tokens;
 pub mod toml_document;

@@ -5,6 +5,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use appliance_wire::{BootToken, LogKey, Scope, sha256_hex};
 use hsm_types::PublicKey;
+use service_manager::ServiceManager;
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -15,6 +16,7 @@ use crate::{
     metrics::Metrics,
     operations::{Addresses, Anchoring, Checkpoints, Cosignatures, FoundAnchor, Operations},
     refusal::Refusal,
+    supervision::{keep_alive, keep_telling},
     tokens::{LOG_KEY, TokenState, Tokens, reserved},
     transport::{Admin, Certificates, Https, Limits, Monitor, TlsFiles, TransportError},
 };
@@ -64,12 +66,21 @@ impl ServeError {
 }
 
 const TOKENS_OPEN_WITHIN: Duration = Duration::from_secs(20);
+/// A call of a module that hangs is ended after 60 s, and the next token asked.
+const LAST_REQUESTS: Duration = Duration::from_secs(150);
+/// The devices' own logs, ours, and the anchor: two calls.
+const LAST_ANCHOR: Duration = Duration::from_secs(150);
 
-/// Serves until `stop`; reads the certificates again whenever `reload` is notified.
+/// Serves until `stop`; reads the certificates again whenever `reload` is notified. The manager hears how it stands.
 ///
 /// # Errors
 /// [`ServeError`]: nothing was signed.
-pub async fn serve(config: Config, stop: CancellationToken, reload: Arc<Notify>) -> Result<(), ServeError> {
+pub async fn serve(
+    config: Config,
+    stop: CancellationToken,
+    reload: Arc<Notify>,
+    manager: Arc<ServiceManager>,
+) -> Result<(), ServeError> {
     let config = Arc::new(config);
     check_room(&config)?;
     let opened = open_log(&config).await?;
@@ -114,7 +125,7 @@ pub async fn serve(config: Config, stop: CancellationToken, reload: Arc<Notify>)
     let background = tokio::spawn(Arc::clone(&operations).keep_checkpointing());
     let settling = tokio::spawn(Arc::clone(&operations).keep_settling());
     let resuming = tokio::spawn(Arc::clone(&operations).keep_resuming());
-    let certificates = tokio::spawn(Arc::clone(&operations).keep_certificates(reload));
+    let certificates = tokio::spawn(Arc::clone(&operations).keep_certificates(reload, Arc::clone(&manager)));
     let listeners = TaskTracker::new();
     listeners.spawn(https.serve(Arc::clone(&operations), stop.clone()));
     listeners.spawn(admin.serve(Arc::clone(&operations), stop.clone()));
@@ -122,14 +133,17 @@ pub async fn serve(config: Config, stop: CancellationToken, reload: Arc<Notify>)
         listeners.spawn(monitor.serve(Arc::clone(&operations), stop.clone()));
     }
     listeners.close();
+    let telling = tokio::spawn(keep_telling(Arc::clone(&manager), Arc::clone(&operations), stop.clone()));
+    let living = tokio::spawn(keep_alive(Arc::clone(&manager), Arc::clone(&operations)));
     listeners.wait().await;
-    certificates.abort();
-    resuming.abort();
-    settling.abort();
-    background.abort();
+    for task in [certificates, resuming, settling, background, telling, living] {
+        task.abort();
+    }
+    manager.needs(LAST_REQUESTS);
     operations.finish_requests().await;
     anchoring.abort();
     let _ = anchoring.await;
+    manager.needs(LAST_ANCHOR);
     operations.stop().await;
     if let Some(reason) = operations.refused_by_anchor() {
         return Err(ServeError::State(reason));

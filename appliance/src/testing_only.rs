@@ -1,26 +1,35 @@
-//! Stations of a request where a crash test may stop the process; in a product build there are none.
+//! Stations of a request where a crash test may stop the process, or a thread; in a product build there are none.
 
-/// Kills this process (SIGKILL, nothing is cleaned up) when the test asked for it at this station.
+/// Kills this process (SIGKILL, nothing is cleaned up), or keeps this thread for ever, when the test asked for it at this
+/// station.
 ///
-/// `CHANCERY_TESTING_ONLY_KILL_AT=station:n` kills at the n-th time the station is passed.
+/// `CHANCERY_TESTING_ONLY_KILL_AT=station:n` kills at the n-th time the station is passed, `..._STALL_AT` keeps.
 #[cfg(feature = "testing-hooks")]
 pub(crate) fn station(name: &'static str) {
-    use std::sync::{
-        OnceLock,
-        atomic::{AtomicU64, Ordering},
-    };
-    static PLAN: OnceLock<Option<(String, AtomicU64)>> = OnceLock::new();
-    let plan = PLAN.get_or_init(|| {
-        let plan = std::env::var("CHANCERY_TESTING_ONLY_KILL_AT").ok()?;
-        let (station, count) = plan.split_once(':')?;
-        Some((station.to_owned(), AtomicU64::new(count.parse().ok()?)))
-    });
-    if let Some((station, left)) = plan
-        && station == name
-        && left.fetch_sub(1, Ordering::SeqCst) == 1
-    {
+    static KILL: Plan = Plan::new();
+    static STALL: Plan = Plan::new();
+    if is_due(&KILL, "CHANCERY_TESTING_ONLY_KILL_AT", name) {
         let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
     }
+    if is_due(&STALL, "CHANCERY_TESTING_ONLY_STALL_AT", name) {
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+#[cfg(feature = "testing-hooks")]
+type Plan = std::sync::OnceLock<Option<(String, std::sync::atomic::AtomicU64)>>;
+
+#[cfg(feature = "testing-hooks")]
+fn is_due(plan: &Plan, variable: &str, name: &str) -> bool {
+    let plan = plan.get_or_init(|| {
+        let plan = std::env::var(variable).ok()?;
+        let (station, count) = plan.split_once(':')?;
+        Some((station.to_owned(), std::sync::atomic::AtomicU64::new(count.parse().ok()?)))
+    });
+    let Some((station, left)) = plan else { return false };
+    station == name && left.fetch_sub(1, std::sync::atomic::Ordering::SeqCst) == 1
 }
 
 /// Nothing.

@@ -13,6 +13,7 @@ pub(crate) mod litecoind;
 pub(crate) mod litesvm;
 pub(crate) mod load;
 pub(crate) mod long_log;
+pub(crate) mod notified;
 pub(crate) mod officers;
 pub(crate) mod relay;
 pub(crate) mod rpc;

@@ -19,6 +19,7 @@ mod book;
 mod ceremony;
 mod certificates;
 mod children;
+mod container;
 mod crash;
 mod device_faults;
 mod device_log;
@@ -40,6 +41,7 @@ mod litecoin;
 mod mirror;
 mod monitoring;
 mod mutations;
+mod notify;
 mod officers;
 mod operator_cli;
 mod policy_tools;
@@ -58,6 +60,7 @@ mod solana;
 mod tamper;
 mod the_way;
 mod token_gone;
+mod units;
 mod utxo_chain;
 mod verified;
 mod watcher_cli;
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
         ceremony::trials(),
         certificates::trials(),
         children::trials(),
+        container::trials(),
         crash::trials(),
         device_faults::trials(),
         device_log::trials(),
@@ -101,6 +105,7 @@ fn main() -> ExitCode {
         mirror::trials(),
         monitoring::trials(),
         mutations::trials(),
+        notify::trials(),
         officers::trials(),
         operator_cli::trials(),
         policy_tools::trials(),
@@ -119,6 +124,7 @@ fn main() -> ExitCode {
         tamper::trials(),
         the_way::trials(),
         token_gone::trials(),
+        units::trials(),
         utxo_chain::trials(),
         verified::trials(),
         watcher_cli::trials(),

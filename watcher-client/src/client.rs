@@ -1,7 +1,7 @@
 //! The client: one signer, one watcher, one memory.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
@@ -12,7 +12,7 @@ use hsm_types::{KeyPath, PublicKey};
 use reqwest::Method;
 
 use crate::{
-    Config, Error,
+    Config, ConfigError, Error,
     answer_check::check_answer,
     known_keys::{KnownKeys, SeenKey},
     last_checkpoint::LastCheckpoint,
@@ -34,7 +34,8 @@ pub struct Client {
 
 #[derive(Debug)]
 struct Parts {
-    transport: Transport,
+    url: String,
+    transport: RwLock<Arc<Transport>>,
     known_keys: KnownKeys,
     last_checkpoint: LastCheckpoint,
     log_keys: Vec<LogKey>,
@@ -76,7 +77,8 @@ impl Client {
         let last_checkpoint = LastCheckpoint::new(directory.clone(), config.log_keys.clone());
         last_checkpoint.remembered()?;
         let parts = Parts {
-            transport: Transport::new(config)?,
+            url: config.url.clone(),
+            transport: RwLock::new(Arc::new(Transport::new(config)?)),
             known_keys: KnownKeys::open(directory)?,
             last_checkpoint,
             log_keys: config.log_keys.clone(),
@@ -88,7 +90,21 @@ impl Client {
     /// The signer's address.
     #[must_use]
     pub fn url(&self) -> &str {
-        self.parts.transport.url()
+        &self.parts.url
+    }
+
+    /// Reads certificate, key and CA again, for connections to come. What cannot be used leaves those read before.
+    ///
+    /// # Errors
+    /// What is wrong with the files.
+    pub fn reload(&self, config: &Config) -> Result<(), ConfigError> {
+        let anew = Arc::new(Transport::new(config)?);
+        *self.parts.transport.write().unwrap_or_else(PoisonError::into_inner) = anew;
+        Ok(())
+    }
+
+    fn transport(&self) -> Arc<Transport> {
+        Arc::clone(&self.parts.transport.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Asks for signatures, again and again under the same id while that can help, and verifies what comes back.
@@ -155,7 +171,7 @@ impl Client {
     /// See [`Error`]; until it returns `Ok`, take the watcher as not frozen and call again.
     pub async fn freeze(&self, reason: &str) -> Result<(), Error> {
         let body = serde_json::json!({ "reason": reason }).to_string().into_bytes();
-        self.parts.transport.exchange(Method::POST, "/v1/freeze", Some(body)).await?.success().map(|_| ())
+        self.transport().exchange(Method::POST, "/v1/freeze", Some(body)).await?.success().map(|_| ())
     }
 
     /// Asks for the keys where one of these was never seen.
@@ -165,12 +181,12 @@ impl Client {
     }
 
     async fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
-        self.parts.transport.exchange(Method::GET, path, None).await?.json()
+        self.transport().exchange(Method::GET, path, None).await?.json()
     }
 
     async fn post<T: serde::de::DeserializeOwned>(&self, path: &str, body: &impl serde::Serialize) -> Result<T, Error> {
         let body = serde_json::to_vec(body).map_err(|error| Error::NotVerified { what: error.to_string() })?;
-        self.parts.transport.exchange(Method::POST, path, Some(body)).await?.json()
+        self.transport().exchange(Method::POST, path, Some(body)).await?.json()
     }
 }
 

@@ -94,6 +94,14 @@ impl Journal {
         self.books.last_event.subscribe()
     }
 
+    /// Waits for its turn to write, and writes nothing: whoever is stuck while writing keeps everybody waiting.
+    ///
+    /// # Errors
+    /// Nothing can be written any more.
+    pub fn await_turn(&self) -> Result<(), JournalError> {
+        Ok(self.books.database.begin_write()?.abort()?)
+    }
+
     fn check_format(&self, file: &Path) -> Result<(), JournalError> {
         self.write(|pages| {
             let found = pages.read_bytes(tables::META, "format")?;

@@ -4,10 +4,12 @@
 
 use std::{future::Future, net::SocketAddr, path::Path, pin::pin, sync::Arc, time::Duration};
 
+use rustls::ServerConfig;
+use service_manager::ServiceManager;
 use tokio::{
     net::TcpListener,
     select,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     task::{JoinHandle, JoinSet},
     time::timeout,
@@ -28,13 +30,14 @@ mod openapi;
 pub(crate) mod problem;
 mod server;
 mod stream;
+mod supervision;
 #[cfg(test)]
 mod tests;
 pub(crate) mod token;
 mod webhook;
 pub mod words;
 
-use self::{desk::Desk, problem::causes, token::Token, webhook::Receiver};
+use self::{desk::Desk, problem::causes, supervision::Standing, token::Token, webhook::Receiver};
 pub use self::{
     error::RunError,
     openapi::document,
@@ -48,6 +51,8 @@ const LAST_STEP: Duration = Duration::from_secs(45);
 #[derive(Debug)]
 pub struct Daemon {
     address: SocketAddr,
+    standing: Standing,
+    certificates: Certificates,
     stop: watch::Sender<bool>,
     flows: JoinHandle<Result<(), FlowError>>,
     others: JoinSet<()>,
@@ -62,7 +67,8 @@ impl Daemon {
         let run = needed(config)?;
         let token = Token::read(&run.token_file)?;
         let receivers = run.webhooks.iter().map(Receiver::new).collect::<Result<Vec<_>, _>>()?;
-        let tls = run.tls.as_ref().map(server::acceptor).transpose()?;
+        let (tls, shown) = watch::channel(run.tls.as_ref().map(server::config).transpose()?);
+        let certificates = Certificates { config: config.clone(), client: client.clone(), tls };
         let journal = Journal::open(&run.journal)?;
         let failed = |source| RunError::Listen { address: run.listen, source };
         let listener = TcpListener::bind(run.listen).await.map_err(failed)?;
@@ -79,10 +85,11 @@ impl Daemon {
             let (board, stopped) = (board.clone(), stopped.clone());
             async move { flows::serve(&config, client, journal, board, stopped).await }
         });
+        let standing = Standing::new(config, board.clone(), journal.clone());
         let desk = Arc::new(Desk::new(config, journal, board, token, receivers, stopped.clone()));
-        others.spawn(server::serve(listener, tls, api::router(desk), stopped));
+        others.spawn(server::serve(listener, shown, api::router(desk), stopped));
         tracing::info!(%address, journal = %run.journal.display(), "the watcher serves");
-        Ok(Self { address, stop, flows, others })
+        Ok(Self { address, standing, certificates, stop, flows, others })
     }
 
     /// Where its API listens.
@@ -123,22 +130,76 @@ impl Daemon {
     }
 }
 
-/// Serves until SIGTERM or SIGINT.
+/// What it shows the signer, whom it believes there, and what its API shows.
+#[derive(Clone, Debug)]
+struct Certificates {
+    config: Config,
+    client: Client,
+    tls: watch::Sender<Option<Arc<ServerConfig>>>,
+}
+
+impl Certificates {
+    /// For connections to come. What cannot be used is refused as a whole.
+    fn reload(&self) -> Result<(), ConfigError> {
+        let tls = needed(&self.config)?.tls.as_ref().map(server::config).transpose()?;
+        self.client.reload(&self.config)?;
+        self.tls.send_replace(tls);
+        Ok(())
+    }
+}
+
+/// Serves until SIGTERM or SIGINT; reads the certificates again on SIGHUP. The service manager hears how it stands.
 ///
 /// # Errors
 /// See [`RunError`].
 pub async fn run(config: &Config, client: Client) -> Result<(), RunError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
-    let daemon = Daemon::start(config, client).await?;
-    let asked = async {
+    let manager = Arc::new(ServiceManager::of_environment());
+    let ended = run_told(config, client, &manager).await;
+    if let Err(error) = &ended {
+        manager.status(&format!("not serving: {}", causes(error)));
+    }
+    ended
+}
+
+async fn run_told(config: &Config, client: Client, manager: &Arc<ServiceManager>) -> Result<(), RunError> {
+    let on = |kind| signal(kind).map_err(RunError::Signals);
+    let (terminate, interrupt) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
+    let hangup = on(SignalKind::hangup())?;
+    let mut daemon = Daemon::start(config, client).await?;
+    let standing = daemon.standing.clone();
+    daemon.others.spawn(standing.clone().keep_telling(Arc::clone(manager), daemon.stop.subscribe()));
+    daemon.others.spawn(standing.clone().keep_alive(Arc::clone(manager), daemon.stop.subscribe()));
+    let certificates = daemon.certificates.clone();
+    daemon.serve_until(asked_to_stop([terminate, interrupt], hangup, certificates, standing, manager)).await
+}
+
+/// Until one of `ends`; each `hangup` is answered meanwhile.
+async fn asked_to_stop(
+    ends: [Signal; 2],
+    mut hangup: Signal,
+    certificates: Certificates,
+    standing: Standing,
+    manager: &ServiceManager,
+) {
+    let [mut terminate, mut interrupt] = ends;
+    loop {
         select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => {}
         }
-        tracing::info!("stopping");
-    };
-    daemon.serve_until(asked).await
+        manager.reloading();
+        match certificates.reload() {
+            Ok(()) => tracing::info!("the certificates were read again and are in force"),
+            Err(error) => {
+                let reason = causes(&error);
+                tracing::error!(reason, "the certificates are not replaced: those read before stay in force");
+            }
+        }
+        manager.ready(&standing.in_a_sentence());
+    }
+    tracing::info!("stopping");
+    manager.stopping("stopping: the step under way is finished first");
 }
 
 fn needed(config: &Config) -> Result<&RunConfig, ConfigError> {

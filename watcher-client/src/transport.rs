@@ -55,11 +55,6 @@ impl Transport {
         Ok(Self { http, tls, place })
     }
 
-    /// The signer's address, for messages.
-    pub(crate) fn url(&self) -> &str {
-        &self.place.url
-    }
-
     /// Sends `body` to `path` (beginning with `/v1`) and reads the whole answer.
     pub(crate) async fn exchange(&self, method: Method, path: &str, body: Option<Vec<u8>>) -> Result<Reply, Error> {
         let mut request = self.http.request(method, format!("{}{path}", self.place.url));

@@ -38,6 +38,11 @@ impl Failure {
         Self { status: 78, message: message.to_string() }
     }
 
+    /// Why.
+    pub(super) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Says why on stderr, and gives the exit status.
     pub(super) fn report(self) -> ExitCode {
         let _ = writeln!(io::stderr(), "chancery: {}", self.message);

@@ -2,6 +2,7 @@
 
 use std::{io::IsTerminal, path::Path, sync::Arc};
 
+use service_manager::ServiceManager;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::Notify,
@@ -14,6 +15,15 @@ use crate::{config::Config, error_chain::chain};
 
 pub(super) fn run(config: &Path) -> Result<(), Failure> {
     start_log();
+    let manager = Arc::new(ServiceManager::of_environment());
+    let result = serve(config, &manager);
+    if let Err(failure) = &result {
+        manager.status(&format!("not serving: {}", failure.message()));
+    }
+    result
+}
+
+fn serve(config: &Path, manager: &Arc<ServiceManager>) -> Result<(), Failure> {
     let config = Config::load(config)?;
     let runtime = runtime()?;
     let result = runtime.block_on(async {
@@ -21,7 +31,7 @@ pub(super) fn run(config: &Path) -> Result<(), Failure> {
         let (mut terminate, mut interrupt, mut hangup) = signals()?;
         let reload = Arc::new(Notify::new());
         tokio::spawn({
-            let (stop, reload) = (stop.clone(), Arc::clone(&reload));
+            let (stop, reload, manager) = (stop.clone(), Arc::clone(&reload), Arc::clone(manager));
             async move {
                 loop {
                     tokio::select! {
@@ -31,10 +41,11 @@ pub(super) fn run(config: &Path) -> Result<(), Failure> {
                     }
                 }
                 tracing::info!("stopping: requests under way are finished first");
+                manager.stopping("stopping: requests under way are finished first");
                 stop.cancel();
             }
         });
-        crate::serve::serve(config, stop, reload).await.map_err(|error| {
+        crate::serve::serve(config, stop, reload, Arc::clone(manager)).await.map_err(|error| {
             let message = chain(&error);
             if error.is_final() { Failure::fatal(message) } else { Failure::failed(message) }
         })

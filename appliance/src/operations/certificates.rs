@@ -9,6 +9,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use service_manager::ServiceManager;
 use tokio::{select, sync::Notify, time::sleep};
 
 use super::Operations;
@@ -98,8 +99,9 @@ impl KnownCertificates {
 }
 
 impl Operations {
-    /// Reads the certificates again when `asked`, and when their files changed; tells daily of those that end soon.
-    pub async fn keep_certificates(self: Arc<Self>, asked: Arc<Notify>) {
+    /// Reads the certificates again when `asked`, which the manager hears of, and when their files changed; tells daily
+    /// of those that end soon.
+    pub async fn keep_certificates(self: Arc<Self>, asked: Arc<Notify>, manager: Arc<ServiceManager>) {
         let Some(own) = self.certificates.own.clone() else { return };
         let mut told: Option<Instant> = None;
         loop {
@@ -108,6 +110,9 @@ impl Operations {
                 told = Some(Instant::now());
             }
             let demanded = select! { () = asked.notified() => true, () = sleep(BETWEEN_LOOKS) => false };
+            if demanded {
+                manager.reloading();
+            }
             let files = Arc::clone(&own);
             let reloading =
                 tokio::task::spawn_blocking(move || (demanded || files.have_settled_anew()).then(|| files.reload()));
@@ -121,6 +126,9 @@ impl Operations {
                 }
                 Ok(None) => {}
                 Err(error) => tracing::error!(%error, "looking at the certificates"),
+            }
+            if demanded {
+                manager.ready(&self.in_a_sentence());
             }
         }
     }

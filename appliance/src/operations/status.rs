@@ -99,6 +99,37 @@ pub struct Status {
 }
 
 impl Operations {
+    /// The same in a sentence that anybody on the machine may read: without names of keys and watchers.
+    #[must_use]
+    pub fn in_a_sentence(&self) -> String {
+        let frozen = self.freezes.in_force();
+        let mut clauses = vec![match self.addresses.watcher {
+            _ if frozen.contains(&Scope::All) => "frozen: nothing is signed".to_owned(),
+            Some(address) => format!("serving watchers at {address}"),
+            None => "serving".to_owned(),
+        }];
+        match frozen.len() {
+            0 => {}
+            1 => clauses.push("1 freeze in force".to_owned()),
+            several => clauses.push(format!("{several} freezes in force")),
+        }
+        for token in self.tokens.all() {
+            let TokenStatus { name, state, .. } = token_status(token.name(), &token.state());
+            if state != "up" {
+                clauses.push(format!("token {name} is {state}"));
+            }
+        }
+        if self.certificates_status().not_reloaded.is_some() {
+            clauses.push("certificates not reloaded".to_owned());
+        }
+        clauses.join("; ")
+    }
+
+    /// Whether whoever decides and records answers: it waits for as long as that takes.
+    pub async fn is_answered(&self) -> bool {
+        self.audit.query(|_, _| ()).await.is_ok()
+    }
+
     /// What an operator sees at a glance.
     pub async fn status(&self) -> Status {
         let state = self.audit.query(|state, moment| {

@@ -154,7 +154,7 @@ impl Installation {
     pub(crate) fn installed(&self, program: &str, arguments: &[&str]) -> Command {
         let programs = self.path("programs");
         fs::create_dir_all(&programs).unwrap();
-        for name in ["chancery", "chancery-provision"] {
+        for name in ["chancery", "chancery-provision", "chancery-watcher"] {
             if !programs.join(name).exists() {
                 symlink(std::env::current_exe().unwrap(), programs.join(name)).unwrap();
             }

@@ -180,7 +180,9 @@ impl ServerCertVerifier for OneCertificate {
         if *shown == self.certificate {
             Ok(ServerCertVerified::assertion())
         } else {
-            Err(TlsError::General("it shows another certificate than `run.certificate`; was it restarted?".to_owned()))
+            Err(TlsError::General(
+                "it shows another certificate than `run.certificate`; was it told (SIGHUP)?".to_owned(),
+            ))
         }
     }
 

@@ -68,7 +68,7 @@ impl Client {
         after: &mut Option<u64>,
         on_event: &mut impl FnMut(Event) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, Error> {
-        let mut stream = self.parts.transport.open_stream(&path(*after)).await?;
+        let mut stream = self.transport().open_stream(&path(*after)).await?;
         while let Some(text) = stream.next().await? {
             let wrong = |what: String| Error::Unexpected { status: 101, what };
             let event: Event =
@@ -102,7 +102,7 @@ impl Client {
     /// # Errors
     /// See [`Error`]; `request-conflict` where it waits no more.
     pub async fn withdraw(&self, id: &RequestId) -> Result<SignatureAnswer, Error> {
-        let reply = self.parts.transport.exchange(Method::DELETE, &format!("/v1/signatures/{id}"), None).await?;
+        let reply = self.transport().exchange(Method::DELETE, &format!("/v1/signatures/{id}"), None).await?;
         let answer: SignatureAnswer = reply.json()?;
         check_answer(&answer, id, None, &self.parts.known_keys)?;
         Ok(answer)

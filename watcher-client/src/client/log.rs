@@ -28,7 +28,7 @@ impl Client {
     pub async fn checkpoint(&self) -> Result<(Checkpoint, Standing), Error> {
         // Read before asking: what another task remembers meanwhile may be newer than what we are shown.
         let at_least = self.parts.last_checkpoint.size()?;
-        let note = self.parts.transport.exchange(Method::GET, "/v1/log/checkpoint", None).await?.text()?;
+        let note = self.transport().exchange(Method::GET, "/v1/log/checkpoint", None).await?.text()?;
         self.accept(&note, at_least).await
     }
 
@@ -53,7 +53,7 @@ impl Client {
     /// # Errors
     /// See [`Error`].
     pub async fn hand_cosignatures(&self, note: &str) -> Result<bool, Error> {
-        let reply = self.parts.transport.post_text("/v1/log/cosignatures", note).await?;
+        let reply = self.transport().post_text("/v1/log/cosignatures", note).await?;
         match reply.success() {
             Ok(_) => Ok(true),
             Err(Error::Refused(problem)) if problem.code() == Some(ProblemCode::NotFound) => Ok(false),

@@ -57,7 +57,7 @@ impl Client {
     /// One attempt. Keys are learnt before, so that a signature is never the first sight of its key.
     async fn put(&self, path: &str, body: &[u8], request: &SignatureRequest) -> Result<Answered, Error> {
         self.learn_keys(request.items.iter().map(|item| &item.key)).await?;
-        let reply = self.parts.transport.exchange(Method::PUT, path, Some(body.to_vec())).await?;
+        let reply = self.transport().exchange(Method::PUT, path, Some(body.to_vec())).await?;
         Ok(Answered { answer: reply.json()?, retry_after_s: reply.retry_after_s })
     }
 }

@@ -39,7 +39,7 @@ const DRAIN: Duration = Duration::from_secs(10);
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 
 /// The listener's side of TLS.
-pub(super) fn acceptor(tls: &ApiTls) -> Result<TlsAcceptor, ConfigError> {
+pub(super) fn config(tls: &ApiTls) -> Result<Arc<ServerConfig>, ConfigError> {
     let bad = |what: String| ConfigError::new(&tls.certificate, what);
     let chain = CertificateDer::pem_file_iter(&tls.certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let chain = chain.map_err(|error| bad(format!("`run.certificate`: no certificate in PEM ({error})")))?;
@@ -54,13 +54,13 @@ pub(super) fn acceptor(tls: &ApiTls) -> Result<TlsAcceptor, ConfigError> {
         .with_single_cert(chain, key)
         .map_err(|error| bad(format!("does not fit `run.private_key`: {error}")))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(Arc::new(config))
 }
 
 /// Serves until `stop`, then lets requests in progress end.
 pub(super) async fn serve(
     listener: TcpListener,
-    tls: Option<TlsAcceptor>,
+    tls: watch::Receiver<Option<Arc<ServerConfig>>>,
     router: Router,
     mut stop: watch::Receiver<bool>,
 ) {
@@ -75,7 +75,8 @@ pub(super) async fn serve(
         };
         match accepted {
             Ok((stream, place)) => {
-                open.spawn(connection(stream, place, tls.clone(), router.clone(), stop.clone()));
+                let tls = tls.borrow().clone().map(TlsAcceptor::from);
+                open.spawn(connection(stream, place, tls, router.clone(), stop.clone()));
             }
             Err(_) => sleep(PAUSE_AFTER_ERROR).await,
         }

@@ -63,7 +63,8 @@ impl Bench {
         let desk = Desk::new(&config, journal.clone(), Board::default(), token, Vec::new(), stopped.clone());
         let listener = TcpListener::bind(run.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(server::serve(listener, None, api::router(Arc::new(desk)), stopped));
+        let (_, no_tls) = watch::channel(None);
+        tokio::spawn(server::serve(listener, no_tls, api::router(Arc::new(desk)), stopped));
         Self { journal, address, stop, _folder: folder }
     }
 

@@ -1,0 +1,69 @@
+//! What the service manager hears while the daemon serves: how it stands, and that it lives. Knows nothing of how it is
+//! told.
+
+use std::{sync::Arc, time::Duration};
+
+use service_manager::ServiceManager;
+use tokio::{
+    select,
+    sync::watch,
+    time::{MissedTickBehavior, interval, sleep},
+};
+
+use crate::{Config, flows::Board, journal::Journal};
+
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Whom to ask how it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Standing {
+    chains: Vec<String>,
+    board: Board,
+    journal: Journal,
+}
+
+impl Standing {
+    pub(super) fn new(config: &Config, board: Board, journal: Journal) -> Self {
+        Self { chains: config.chains.iter().map(|chain| chain.name.clone()).collect(), board, journal }
+    }
+
+    /// For anybody on the machine.
+    pub(super) fn in_a_sentence(&self) -> String {
+        let mut sentence = format!("serving {}", self.chains.join(", "));
+        let in_trouble = self.chains.iter().filter(|chain| self.board.standing(chain).trouble.is_some());
+        let in_trouble: Vec<&str> = in_trouble.map(String::as_str).collect();
+        if !in_trouble.is_empty() {
+            sentence += &format!("; in trouble: {}", in_trouble.join(", "));
+        }
+        sentence
+    }
+
+    /// Says that it serves, and then each change of how it stands.
+    pub(super) async fn keep_telling(self, manager: Arc<ServiceManager>, mut stop: watch::Receiver<bool>) {
+        let mut told = self.in_a_sentence();
+        manager.ready(&told);
+        loop {
+            select! { _ = stop.wait_for(|stop| *stop) => return, () = sleep(LOOK_EVERY) => {} }
+            let now = self.in_a_sentence();
+            if now != told {
+                manager.status(&now);
+                told = now;
+            }
+        }
+    }
+
+    /// Where there is a watchdog, says twice within its time that the runtime turns and the journal can be written. A
+    /// node or a signer that is away counts for nothing: another start would not bring it back.
+    pub(super) async fn keep_alive(self, manager: Arc<ServiceManager>, mut stop: watch::Receiver<bool>) {
+        let Some(watchdog) = manager.watchdog() else { return };
+        let mut due = interval(watchdog / 2);
+        // An answer that was late is not to be followed by a long pause.
+        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            select! { _ = stop.wait_for(|stop| *stop) => return, _ = due.tick() => {} }
+            if self.journal.off(Journal::await_turn).await.is_ok() {
+                manager.alive();
+            }
+        }
+    }
+}
