@@ -27,6 +27,7 @@ mod log;
 mod log_keys;
 mod mirror;
 mod open;
+mod read_entry;
 mod rebuild;
 mod recover;
 mod replay;

@@ -34,6 +34,7 @@ pub mod recovery;
 pub mod refusal;
 pub mod serve;
 pub mod state;
+mod state_format;
 mod supervision;
 mod testing_only;
 pub mod tokens;

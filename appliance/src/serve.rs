@@ -65,6 +65,8 @@ impl ServeError {
     }
 }
 
+/// The file that runs, whatever has its name by now.
+pub(crate) const THIS_PROGRAM: &str = "/proc/self/exe";
 const TOKENS_OPEN_WITHIN: Duration = Duration::from_secs(20);
 /// A call of a module that hangs is ended after 60 s, and the next token asked.
 const LAST_REQUESTS: Duration = Duration::from_secs(150);
@@ -274,7 +276,6 @@ async fn bind_https(config: &Config) -> Result<(Https, Arc<Certificates>), Trans
 }
 
 fn boot_facts(config: &Config, tokens: &Tokens, anchor: FoundAnchor) -> Result<BootFacts, String> {
-    let program = std::env::current_exe().map_err(|error| format!("finding this program: {error}"))?;
     let sha256 = |path: &Path| {
         std::fs::read(path).map(|bytes| sha256_hex(&bytes)).map_err(|error| format!("{}: {error}", path.display()))
     };
@@ -287,7 +288,7 @@ fn boot_facts(config: &Config, tokens: &Tokens, anchor: FoundAnchor) -> Result<B
         Ok(BootToken { name: token.name.clone(), serial, module_sha256 })
     });
     Ok(BootFacts {
-        program_sha256: sha256(&program)?,
+        program_sha256: sha256(Path::new(THIS_PROGRAM))?,
         config_sha256: config.sha256.clone(),
         tokens: tokens.collect::<Result<_, String>>()?,
         anchored: anchor.is_written,

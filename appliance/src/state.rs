@@ -38,6 +38,8 @@ pub use variant::charged;
 pub struct State {
     /// Number of entries applied.
     pub size: u64,
+    /// The newest format an entry says it begins; 0 where none does, which is the oldest.
+    pub format: u64,
     /// Entry 0.
     pub genesis: Option<Genesis>,
     /// Which token signs the log and holds its anchor.
@@ -183,9 +185,13 @@ impl State {
         if entry.policy != self.policy_version() {
             return Err(BadEntry::Policy { found: entry.policy, expected: self.policy_version() });
         }
+        if entry.format.as_ref().is_some_and(|format| format.number <= self.format) {
+            return Err(BadEntry::Content("it begins a format that is no newer than the one before".into()));
+        }
         let time: Timestamp = entry.time.parse().map_err(|_| BadEntry::Content("its time is no RFC 3339".into()))?;
         self.apply_body(entry)?;
         self.size += 1;
+        self.format = entry.format.as_ref().map_or(self.format, |format| format.number);
         self.elapsed = entry.elapsed;
         self.time = Some(time);
         Ok(())

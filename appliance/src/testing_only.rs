@@ -1,4 +1,5 @@
-//! Stations of a request where a crash test may stop the process, or a thread; in a product build there are none.
+//! Stations of a request where a crash test may stop the process, or a thread, and the release a test lets it pass for; in a
+//! product build there is neither.
 
 /// Kills this process (SIGKILL, nothing is cleaned up), or keeps this thread for ever, when the test asked for it at this
 /// station.
@@ -30,6 +31,21 @@ fn is_due(plan: &Plan, variable: &str, name: &str) -> bool {
     });
     let Some((station, left)) = plan else { return false };
     station == name && left.fetch_sub(1, std::sync::atomic::Ordering::SeqCst) == 1
+}
+
+/// The release this program passes for, where a test asked for one: `CHANCERY_TESTING_ONLY_RELEASE=0.3.0:2` is version 0.3.0,
+/// which writes format 2.
+#[cfg(feature = "testing-hooks")]
+pub(crate) fn release() -> Option<appliance_wire::Format> {
+    let release = std::env::var("CHANCERY_TESTING_ONLY_RELEASE").ok()?;
+    let (version, number) = release.split_once(':')?;
+    Some(appliance_wire::Format { number: number.parse().ok()?, version: version.to_owned() })
+}
+
+/// None: it is what it was built as.
+#[cfg(not(feature = "testing-hooks"))]
+pub(crate) fn release() -> Option<appliance_wire::Format> {
+    None
 }
 
 /// Nothing.

@@ -2,6 +2,8 @@
 
 use std::{error::Error as _, io, path::PathBuf};
 
+use appliance_wire::NewerFormat;
+
 /// A failure of any command of `chancery-provision`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -169,6 +171,15 @@ pub enum Error {
         log_end: String,
     },
 
+    /// A newer version made the file.
+    #[error("{}: {newer}", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Which version.
+        newer: NewerFormat,
+    },
+
     /// Ctrl-C before the end.
     #[error("interrupted; the same command goes on from here (a ceremony with --resume)")]
     Interrupted,
@@ -197,6 +208,7 @@ impl Error {
             | Self::PortTaken { .. }
             | Self::Program { .. }
             | Self::Appliance { .. }
+            | Self::Newer { .. }
             | Self::Interrupted => 1,
         }
     }

@@ -9,6 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use appliance_wire::Format;
+
 use crate::{Error, report::Outcome};
 
 /// Readable by its owner alone: PINs and private keys.
@@ -76,6 +78,20 @@ pub fn read(path: &Path) -> Result<String, Error> {
     fs::read_to_string(path).map_err(|source| Error::File { attempted: "read", path: path.to_owned(), source })
 }
 
+/// The text of a transcript or a backup that a version up to this one made. Of both there is format 1 alone, which says
+/// nothing of itself; one of a later says its number.
+///
+/// # Errors
+/// [`Error::Newer`].
+pub fn read_known(path: &Path) -> Result<String, Error> {
+    let text = read(path)?;
+    let own = Format { number: 1, version: env!("CARGO_PKG_VERSION").to_owned() };
+    match Format::of_json(&text).map(|found| found.check("chancery-provision", &own)) {
+        Some(Err(newer)) => Err(Error::Newer { path: path.to_owned(), newer }),
+        Some(Ok(())) | None => Ok(text),
+    }
+}
+
 /// Whether something is there; a directory that may not be looked into is an error, not a no.
 pub fn exists(path: &Path) -> Result<bool, Error> {
     path.try_exists().map_err(|source| Error::File { attempted: "look for", path: path.to_owned(), source })
@@ -126,6 +142,20 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
+
+    #[test]
+    fn a_file_of_a_newer_version_says_which_version_is_needed_and_is_not_called_invalid() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("backup.json");
+        for known in ["{\"label\":\"hot\"}", "no JSON", "{\"format\":{\"number\":1,\"version\":\"0.1.0\"}}"] {
+            fs::write(&path, known).unwrap();
+            assert_eq!(read_known(&path).unwrap(), known);
+        }
+        fs::write(&path, "{\"format\":{\"number\":2,\"version\":\"0.3.0\"},\"sealed\":[]}").unwrap();
+        let refused = read_known(&path).unwrap_err();
+        assert_eq!(refused.exit_status(), 1);
+        assert!(refused.to_string().contains("install chancery-provision 0.3.0 or later"), "{refused}");
+    }
 
     #[test]
     fn what_is_there_is_never_overwritten() {

@@ -83,7 +83,7 @@ fn plan() -> String {
 }
 
 /// An installation made by a ceremony with this policy.
-fn by_ceremony(policy: &str) -> Installation {
+pub(crate) fn by_ceremony(policy: &str) -> Installation {
     let installation = Installation::empty();
     fs::create_dir(installation.path("bin")).unwrap();
     for program in ["chancery", "chancery-provision"] {

@@ -61,6 +61,7 @@ mod tamper;
 mod the_way;
 mod token_gone;
 mod units;
+mod upgrade;
 mod utxo_chain;
 mod verified;
 mod watcher_cli;
@@ -125,6 +126,7 @@ fn main() -> ExitCode {
         the_way::trials(),
         token_gone::trials(),
         units::trials(),
+        upgrade::trials(),
         utxo_chain::trials(),
         verified::trials(),
         watcher_cli::trials(),

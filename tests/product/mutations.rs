@@ -4,7 +4,7 @@
 //! For soak runs: `CHANCERY_TEST_MUTATIONS` (random ones, 1000), `CHANCERY_TEST_SEED` (1).
 
 mod change;
-mod files;
+pub(crate) mod files;
 mod opener;
 mod scene;
 mod systematic;

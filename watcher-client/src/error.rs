@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr, path::PathBuf};
 
-use appliance_wire::{BadCheckpoint, BadReceipt, Problem, Retry, transaction::BadEvidence};
+use appliance_wire::{BadCheckpoint, BadReceipt, NewerFormat, Problem, Retry, transaction::BadEvidence};
 
 use crate::{ConfigError, ForkFile, TransportError};
 
@@ -150,6 +150,14 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
+    /// The state directory is a later version's.
+    #[error("the state directory {} is not used: {newer}; nothing was changed", directory.display())]
+    StateNewer {
+        /// The directory.
+        directory: PathBuf,
+        /// Whose it is.
+        newer: NewerFormat,
+    },
     /// A file of the state directory cannot be read or written.
     #[error("{doing} {}", file.display())]
     State {
@@ -191,9 +199,17 @@ impl Error {
             | Self::ForkKnown(_)
             | Self::NotFrozen { .. }
             | Self::Checkpoint(_)
-            | Self::Receipt(_) => true,
-            Self::Config(_)
+            | Self::Receipt(
+                BadReceipt::Encoding(_)
+                | BadReceipt::Checkpoint(_)
+                | BadReceipt::Proof(_)
+                | BadReceipt::Entry(_)
+                | BadReceipt::Index { .. },
+            ) => true,
+            Self::Receipt(BadReceipt::Unknown { .. })
+            | Self::Config(_)
             | Self::StateDamaged { .. }
+            | Self::StateNewer { .. }
             | Self::Refused(_)
             | Self::Transport(_)
             | Self::Unexpected { .. }
@@ -206,6 +222,12 @@ impl Error {
             | Self::StreamEnded { .. }
             | Self::NoReceiptYet { .. } => false,
         }
+    }
+
+    /// Whether it ends in the same way however often it is tried: config, a state directory that cannot be used.
+    #[must_use]
+    pub fn is_for_good(&self) -> bool {
+        matches!(self, Self::Config(_) | Self::StateDamaged { .. } | Self::StateNewer { .. })
     }
 
     /// The signer's refusal, where it is one.

@@ -6,9 +6,12 @@
 
 use std::{path::Path, sync::Arc};
 
-use redb::{Database, ReadableDatabase, ReadableTable, WriteTransaction};
+use appliance_wire::Format;
+use redb::{Database, ReadOnlyDatabase, ReadableDatabase, ReadableTable, WriteTransaction};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
+
+use crate::formats;
 
 mod addresses;
 mod chain_books;
@@ -44,8 +47,9 @@ pub use self::{
     withdrawals::{Creation, Filter},
 };
 
-/// Written into new files, and compared when a file is opened.
+/// Written into new files, and looked at before a file is opened for writing: a name, and the format's number.
 const FORMAT: &[u8] = b"chancery watcher journal 1";
+const NAME: &str = "chancery watcher journal ";
 
 /// The journal. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -66,6 +70,7 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Held`] where another process has it; see [`JournalError`].
     pub fn open(file: &Path) -> Result<Self, JournalError> {
+        look_before(file)?;
         let database = Database::create(file).map_err(|error| JournalError::opening(file, error))?;
         let (last_event, _) = watch::channel(0);
         let journal = Self { books: Arc::new(Books { database, last_event }) };
@@ -105,10 +110,9 @@ impl Journal {
     fn check_format(&self, file: &Path) -> Result<(), JournalError> {
         self.write(|pages| {
             let found = pages.read_bytes(tables::META, "format")?;
-            match found.as_deref() {
-                Some(FORMAT) | None => pages.make_tables(),
-                Some(_) => Err(JournalError::OtherFormat { file: file.to_owned() }),
-            }
+            let version = pages.read_bytes(tables::META, "version")?;
+            check_format(file, found.as_deref(), version.as_deref())?;
+            pages.make_tables()
         })
     }
 
@@ -135,6 +139,30 @@ impl Journal {
     fn read(&self) -> Result<redb::ReadTransaction, JournalError> {
         Ok(self.books.database.begin_read()?)
     }
+}
+
+/// Refuses a journal of a newer version while nothing of it is changed: opening for writing writes. What cannot be opened
+/// for reading alone (it is not there, or was not closed in order, or another has it) is looked at once it is open.
+fn look_before(file: &Path) -> Result<(), JournalError> {
+    let Ok(database) = ReadOnlyDatabase::open(file) else { return Ok(()) };
+    let reading = database.begin_read()?;
+    let Ok(meta) = reading.open_table(tables::META) else { return Ok(()) };
+    let (found, version) = (meta.get("format")?, meta.get("version")?);
+    let bytes =
+        |guard: &Option<redb::AccessGuard<'_, &'static [u8]>>| guard.as_ref().map(|guard| guard.value().to_vec());
+    check_format(file, bytes(&found).as_deref(), bytes(&version).as_deref())
+}
+
+/// What `meta` says: a journal of this format or none yet.
+fn check_format(file: &Path, found: Option<&[u8]>, version: Option<&[u8]>) -> Result<(), JournalError> {
+    let Some(found) = found.filter(|found| *found != FORMAT) else { return Ok(()) };
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let number = text(found).strip_prefix(NAME).and_then(|number| number.parse().ok());
+    let other = || JournalError::OtherFormat { file: file.to_owned() };
+    let number = number.ok_or_else(other)?;
+    let version = version.map_or_else(|| "of later".to_owned(), text);
+    let newer = formats::check(&Format { number, version }).err().ok_or_else(other)?;
+    Err(JournalError::Newer { file: file.to_owned(), newer })
 }
 
 /// An open transaction.

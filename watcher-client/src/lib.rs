@@ -31,6 +31,7 @@ mod descriptor;
 mod error;
 pub mod flows;
 mod fork_files;
+mod formats;
 pub mod journal;
 mod known_keys;
 mod last_checkpoint;

@@ -8,7 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::Error;
+use appliance_wire::Format;
+
+use crate::{Error, formats};
+
+const FORMAT: &str = "format";
 
 /// A folder that exists.
 #[derive(Clone, Debug)]
@@ -18,9 +22,22 @@ pub(crate) struct StateDirectory {
 
 impl StateDirectory {
     /// Opens the folder and makes it where it is missing.
+    ///
+    /// # Errors
+    /// [`Error::StateNewer`]; it cannot be made.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         fs::create_dir_all(path).map_err(|source| failed("making the directory", path, source))?;
-        Ok(Self { path: path.to_owned() })
+        let directory = Self { path: path.to_owned() };
+        directory.check_format()?;
+        Ok(directory)
+    }
+
+    /// A later version says in a file of its own that this one would misread the others.
+    fn check_format(&self) -> Result<(), Error> {
+        let Some(line) = self.read(FORMAT)? else { return Ok(()) };
+        let damaged = || Error::StateDamaged { file: self.file(FORMAT), what: "it names no format".to_owned() };
+        let found = Format::from_line(line.as_bytes()).ok_or_else(damaged)?;
+        formats::check(&found).map_err(|newer| Error::StateNewer { directory: self.path.clone(), newer })
     }
 
     /// Path of a file in it.
@@ -66,4 +83,25 @@ impl StateDirectory {
 
 fn failed(doing: &'static str, file: &Path, source: io::Error) -> Error {
     Error::State { doing, file: file.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_memory_of_a_newer_version_is_refused_in_one_sentence_and_not_changed() {
+        let folder = tempfile::tempdir().unwrap();
+        let line = |number| Format { number, version: "0.3.0".to_owned() }.to_line().unwrap();
+        fs::write(folder.path().join(FORMAT), line(1)).unwrap();
+        StateDirectory::open(folder.path()).unwrap();
+        fs::write(folder.path().join(FORMAT), line(2)).unwrap();
+        let refused = StateDirectory::open(folder.path()).unwrap_err();
+        assert!(refused.is_for_good());
+        let said = refused.to_string();
+        assert!(said.contains("install chancery-watcher 0.3.0 or later; nothing was changed"), "{said}");
+        fs::write(folder.path().join(FORMAT), "2\n").unwrap();
+        assert!(matches!(StateDirectory::open(folder.path()), Err(Error::StateDamaged { .. })));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 }

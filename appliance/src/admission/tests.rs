@@ -149,7 +149,7 @@ impl World {
     fn append(&mut self, body: Body) {
         let index = self.state.size;
         let (time, salt) = ("1970-01-01T00:00:00.000000Z".to_owned(), String::new());
-        let entry = Entry { index, time, elapsed: self.elapsed, policy: 1, salt, body };
+        let entry = Entry { index, time, elapsed: self.elapsed, policy: 1, salt, format: None, body };
         self.state.apply(&entry).unwrap();
         self.log.bindings.extend(bindings_of(&entry));
         self.log.entries.push(entry);

@@ -10,6 +10,7 @@ impl Opened {
     /// # Errors
     /// It cannot be written, or does not follow.
     pub fn append(&mut self, bodies: Vec<Body>) -> Result<Tip, Unreadable> {
+        self.raise_format()?;
         let io = |error: std::io::Error| Unreadable::new(format!("appending to the audit log: {error}"));
         let clock = clock(&self.state).map_err(io)?;
         let mut draft = Draft::new(clock.now(), self.state.size);

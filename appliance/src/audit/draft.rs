@@ -15,6 +15,7 @@ use crate::{
     clock::Moment,
     refusal::Refusal,
     state::{Binding, BindingKey, Bindings, State, bindings_of},
+    state_format,
 };
 
 /// Called once the batch is durable, or with why it is not.
@@ -56,6 +57,7 @@ impl Draft {
             elapsed: self.moment.elapsed.max(state.elapsed),
             policy: state.policy_version(),
             salt: hex::encode(salt),
+            format: state_format::newer_than(state.format.max(state_format::OLDEST)),
             body,
         };
         let bytes = canonical(&entry).map_err(|error| Unreadable::new(error.to_string()))?;

@@ -18,7 +18,7 @@ use super::{
     tiles::Tiles,
     unreadable::Unreadable,
 };
-use crate::state::State;
+use crate::{state::State, state_format};
 
 /// What a log begins with.
 #[derive(Clone, Debug)]
@@ -72,6 +72,7 @@ fn sync_names_above(directory: &Path) -> io::Result<()> {
 
 fn write(directory: &Path, first: FirstEntries) -> Result<(), Unreadable> {
     let io = |error: io::Error| Unreadable::new(error.to_string());
+    state_format::create(directory).map_err(|error| Unreadable::new(error.to_string()))?;
     let (mut state, mut frontier) = (State::default(), Frontier::default());
     let clock = clock(&state).map_err(io)?;
     let mut draft = Draft::new(clock.now(), 0);

@@ -11,6 +11,7 @@ use rustix::{
 };
 
 use super::export::layout::CHECKPOINT;
+use crate::state_format;
 
 /// What took its place, and where what was there is kept.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ impl InPlace {
     /// Moves these names from `building` into `directory`; what is there is kept as `NAME.SUFFIX-1`. No moment is without
     /// one or the other, where the file system can exchange names.
     pub(super) fn put(directory: &Path, building: &Path, names: &[&str], suffix: &str) -> io::Result<Self> {
+        // What was built may be nothing an older program can read.
+        state_format::raise(directory).map_err(io::Error::other)?;
         let mut replaced = Vec::new();
         for name in names {
             let (built, place) = (building.join(name), directory.join(name));

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use appliance_wire::{Body, Entry, PolicyEntry, PolicyStanding, from_canonical};
+use appliance_wire::{Body, PolicyEntry, PolicyStanding};
 
 use super::{
     journal::{Lines, Next},
+    read_entry::read_entry,
     verify::Finding,
 };
 use crate::policy::Policy;
@@ -24,7 +25,7 @@ pub struct InstalledPolicy {
 /// # Errors
 /// The log cannot be read.
 pub fn installed_policy(directory: &Path) -> Result<Option<InstalledPolicy>, Finding> {
-    let unreadable = |error: std::io::Error| Finding { index: None, reason: format!("log.jsonl: {error}") };
+    let unreadable = |error: std::io::Error| Finding::new(None, format!("log.jsonl: {error}"));
     let mut lines = Lines::open(directory).map_err(unreadable)?;
     let (mut in_force, mut waiting) = (None::<(u64, PolicyEntry)>, None);
     for index in 0_u64.. {
@@ -33,8 +34,8 @@ pub fn installed_policy(directory: &Path) -> Result<Option<InstalledPolicy>, Fin
         if !bytes.windows(MARK.len()).any(|window| window == MARK) {
             continue;
         }
-        let at = |reason: String| Finding { index: Some(index), reason };
-        let entry: Entry = from_canonical(bytes).map_err(|error| at(error.to_string()))?;
+        let at = |reason: String| Finding::new(Some(index), reason);
+        let entry = read_entry(bytes).map_err(|error| at(error.to_string()))?;
         let Body::Policy(policy) = entry.body else { continue };
         match policy.standing {
             PolicyStanding::InForce => {
@@ -47,7 +48,7 @@ pub fn installed_policy(directory: &Path) -> Result<Option<InstalledPolicy>, Fin
     }
     let Some((index, entry)) = in_force else { return Ok(None) };
     let parsed = Policy::parse(&entry.document);
-    let in_force = parsed.map_err(|mistakes| Finding { index: Some(index), reason: mistakes.to_string() })?;
+    let in_force = parsed.map_err(|mistakes| Finding::new(Some(index), mistakes.to_string()))?;
     Ok(Some(InstalledPolicy { in_force, waiting }))
 }
 

@@ -8,19 +8,23 @@ use std::{
     sync::Arc,
 };
 
-use appliance_wire::{Entry, from_canonical, tree::Frontier};
+use appliance_wire::tree::Frontier;
 
 use super::{
     anchor::{self, Anchor, AnchorFile},
     archive::Archive,
     journal::{self, Journal, Lines, Next},
     log::{Log, Published, Tip},
+    read_entry::{UnreadEntry, read_entry},
     scrub::Scrub,
     store::Store,
     tiles::Tiles,
     unreadable::Unreadable,
 };
-use crate::state::{State, bindings_of};
+use crate::{
+    state::{State, bindings_of},
+    state_format::{self, FormatError},
+};
 
 mod base;
 
@@ -45,6 +49,9 @@ const RESTORE: &str = "Nothing will be signed. Copy the directory aside before a
 const CREATE: &str = "A log is created once, by `chancery policy install FILE --genesis`; if there was one before, \
                       bring the state directory back instead of creating a new one";
 const WRITABLE: &str = "Nothing was changed. Mount its disk for writing, let this user write there, and start again";
+const NEWER: &str = "Nothing was changed";
+const FORMAT: &str = "Nothing was changed. Bring a copy of the file back; a state of format 1 needs none, and each newer one \
+                      also says its format in its log";
 const OTHER: &str = "Stop the other process, or give this one a state directory of its own";
 
 /// The log, read and proven whole; of a long one the end, and the rest is [scrubbed](Scrub) while it is served. What is
@@ -52,6 +59,7 @@ const OTHER: &str = "Stop the other process, or give this one a state directory 
 /// anchor may yet refuse it.
 #[derive(Debug)]
 pub struct Opened {
+    directory: PathBuf,
     pub(super) log: Arc<Log>,
     pub(super) state: State,
     pub(super) frontier: Frontier,
@@ -74,6 +82,11 @@ impl Opened {
     #[must_use]
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// From now on the directory has this program's format. Call it when nothing can refuse it any more.
+    pub(super) fn raise_format(&self) -> Result<(), Unreadable> {
+        state_format::raise(&self.directory).map_err(|error| Unreadable::new(error.to_string()))
     }
 
     /// Closes all of it, and goes on holding the directory.
@@ -146,7 +159,8 @@ fn open_reading(directory: &Path, archive: Archive, read_whole: u64) -> Result<O
         AnchorFile::open(directory, &anchor).map_err(|error| refuse(format!("opening the anchor: {error}")))?;
     let (log, cut_bytes) = (Arc::new(log), (cut > 0).then_some(cut));
     let scrub = Scrub::new(directory, Arc::clone(&log), stored, snapshot);
-    Ok(Opened { log, state, frontier, journal, anchor, cut_bytes, scrub, lock })
+    let directory = directory.to_owned();
+    Ok(Opened { directory, log, state, frontier, journal, anchor, cut_bytes, scrub, lock })
 }
 
 /// Takes the directory for this process.
@@ -158,14 +172,25 @@ pub(super) fn lock(directory: &Path) -> Result<File, LogError> {
     take_lock(directory)
 }
 
-/// Takes the directory, whatever is in it.
+/// Takes the directory, whatever is in it, but for what a newer program left.
 pub(super) fn take_lock(directory: &Path) -> Result<File, LogError> {
+    check_format(directory)?;
     let path = directory.join("lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
     let file = file.map_err(|error| refused(directory, None, format!("{}: {error}", path.display()), WRITABLE))?;
     rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
         .map_err(|_| refused(directory, None, "another process has it open".to_owned(), OTHER))?;
     Ok(file)
+}
+
+fn check_format(directory: &Path) -> Result<(), LogError> {
+    state_format::check_state(directory).map_err(|error| {
+        let advice = match &error {
+            FormatError::Newer(_) => NEWER,
+            FormatError::Damaged(_) | FormatError::Unusable { .. } => FORMAT,
+        };
+        refused(directory, None, error.to_string(), advice)
+    })
 }
 
 fn read_anchor(directory: &Path) -> Result<Anchor, LogError> {
@@ -253,8 +278,10 @@ impl<I: Iterator<Item = Result<Arc<[u8]>, Unreadable>>> Scan<'_, I> {
 
     /// Entries the snapshot does not know, and those the store does not hold.
     fn replay(&mut self, index: u64, bytes: &Arc<[u8]>, leaf: [u8; 32]) -> Result<(), LogError> {
-        let entry: Entry =
-            from_canonical(bytes).map_err(|error| self.refuse(Some(index), format!("no canonical entry: {error}")))?;
+        let entry = read_entry(bytes).map_err(|error| {
+            let advice = if matches!(error, UnreadEntry::Newer { .. }) { NEWER } else { RESTORE };
+            refused(self.directory, Some(index), error.to_string(), advice)
+        })?;
         if index >= self.state.size {
             self.state.apply(&entry).map_err(|error| self.refuse(Some(index), error.to_string()))?;
         }

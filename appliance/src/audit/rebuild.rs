@@ -24,6 +24,7 @@ use super::{
     journal::{self, Lines, Next},
     log::{Log, Published, Tip},
     open::{lock, open_whole},
+    read_entry::read_entry,
     store::Store,
     tiles::Tiles,
     unreadable::Unreadable,
@@ -238,7 +239,7 @@ impl Known {
         while let Next::Line(bytes) = lines.next().map_err(failed)? {
             let index = frontier.size();
             let bad = |error: String| RebuildError::NotValid(format!("entry {index}: {error}"));
-            let entry: Entry = from_canonical(bytes).map_err(|error| bad(format!("no canonical entry: {error}")))?;
+            let entry = read_entry(bytes).map_err(|error| bad(error.to_string()))?;
             state.apply(&entry).map_err(|error| bad(error.to_string()))?;
             part.leaves.push(frontier.append(bytes));
             part.entries.push(bytes.into());

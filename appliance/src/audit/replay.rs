@@ -2,10 +2,11 @@
 
 use std::{path::Path, sync::Arc};
 
-use appliance_wire::{Accepted, Body, Denied, Entry, ProblemCode, from_canonical};
+use appliance_wire::{Accepted, Body, Denied, Entry, ProblemCode};
 
 use super::{
     journal::{Lines, Next},
+    read_entry::read_entry,
     verify::{Again, Finding, Past},
     writer::command_of,
 };
@@ -51,7 +52,7 @@ pub struct Flip {
 /// # Errors
 /// The log cannot be read.
 pub fn replay(directory: &Path, candidate: Policy, progress: &dyn Fn(u64)) -> Result<Replay, Finding> {
-    let unreadable = |error: std::io::Error| Finding { index: None, reason: format!("log.jsonl: {error}") };
+    let unreadable = |error: std::io::Error| Finding::new(None, format!("log.jsonl: {error}"));
     let past = Past::new(Again::journal(directory).map_err(unreadable)?);
     let usage = Usage::new(&candidate);
     let state = State { policy: Some(Arc::new(candidate)), usage, ..State::default() };
@@ -59,10 +60,10 @@ pub fn replay(directory: &Path, candidate: Policy, progress: &dyn Fn(u64)) -> Re
     let mut lines = Lines::open(directory).map_err(unreadable)?;
     loop {
         let index = replayer.past.ends.len() as u64;
-        let at = |reason: String| Finding { index: Some(index), reason };
+        let at = |reason: String| Finding::new(Some(index), reason);
         match lines.next().map_err(unreadable)? {
             Next::Line(bytes) => {
-                let entry: Entry = from_canonical(bytes).map_err(|error| at(error.to_string()))?;
+                let entry = read_entry(bytes).map_err(|error| at(error.to_string()))?;
                 replayer.entry(&entry).map_err(at)?;
             }
             Next::Rest(_) => return Ok(replayer.replay),

@@ -11,11 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use appliance_wire::{Entry, from_canonical, tree::Frontier};
+use appliance_wire::{Entry, tree::Frontier};
 
 use super::{
     journal::{Lines, Next},
     log::Log,
+    read_entry::read_entry,
     tiles::Tiles,
     unreadable::Unreadable,
 };
@@ -174,7 +175,7 @@ impl Reading<'_> {
             Next::Rest(_) => return Err("log.jsonl ends before it".to_owned()),
         };
         self.tiles.append(self.frontier.append(line));
-        let entry: Entry = from_canonical(line).map_err(|error| format!("no canonical entry: {error}"))?;
+        let entry = read_entry(line).map_err(|error| error.to_string())?;
         self.tiles.check(|level, number| self.log.store().tile(level, number))?;
         self.check_bindings(&entry)?;
         match &mut self.replay {

@@ -51,7 +51,8 @@ impl Opened {
     pub fn start(self, directory: &Path, facts: BootFacts, metrics: Arc<Metrics>) -> Result<Audit, Refusal> {
         let policy = self.state.policy.clone().ok_or_else(|| Refusal::log_unavailable("it has no policy"))?;
         let clock = clock(&self.state).map_err(Refusal::log_unavailable)?;
-        let Self { log, state, frontier, journal, anchor, cut_bytes, scrub, lock } = self;
+        self.raise_format().map_err(Refusal::log_unavailable)?;
+        let Self { log, state, frontier, journal, anchor, cut_bytes, scrub, lock, .. } = self;
         let policy: Arc<RwLock<Arc<Policy>>> = Arc::new(RwLock::new(policy));
         let under_way = Arc::new(AtomicUsize::new(0));
         let at_token = Arc::new(AtomicUsize::new(0));

@@ -8,7 +8,12 @@ use appliance_wire::{
 };
 use hsm_types::{Algorithm, KeyLabel, PublicKey};
 
-use super::{evidence_files::EvidenceFiles, journal::Next, log_keys::log_key_of};
+use super::{
+    evidence_files::EvidenceFiles,
+    journal::Next,
+    log_keys::log_key_of,
+    read_entry::{UnreadEntry, read_entry},
+};
 use crate::{
     state::{State, bindings_of},
     tokens::Family,
@@ -37,6 +42,15 @@ pub struct Finding {
     pub index: Option<u64>,
     /// Why.
     pub reason: String,
+    /// It was written by a newer version, which alone can judge it. What is there is what tree, anchor and checkpoints say.
+    #[serde(skip)]
+    pub is_newer: bool,
+}
+
+impl Finding {
+    pub(super) fn new(index: Option<u64>, reason: impl Into<String>) -> Self {
+        Self { index, reason: reason.into(), is_newer: false }
+    }
 }
 
 /// What was verified.
@@ -110,6 +124,7 @@ pub fn verify(subject: &Subject<'_>) -> Result<Verification, Finding> {
         evidence_missing: 0,
         addresses: 0,
         signatures: 0,
+        newer: None,
     };
     auditor.run(vouched, subject)
 }
@@ -131,6 +146,8 @@ struct Auditor {
     evidence_missing: u64,
     addresses: u64,
     signatures: u64,
+    /// From there on only the tree can be checked.
+    newer: Option<Finding>,
 }
 
 impl Auditor {
@@ -140,6 +157,9 @@ impl Auditor {
             tiles.finish().map_err(|reason| finding(None, reason))?;
         }
         let (checkpoint, log_key) = vouched.compare(self, subject.log_key)?;
+        if let Some(newer) = self.newer.take() {
+            return Err(newer);
+        }
         Ok(Verification {
             entries: self.frontier.size(),
             root: hex::encode(self.frontier.root()),
@@ -160,14 +180,7 @@ impl Auditor {
             let index = self.frontier.size();
             let name = source.name();
             let leaf = match source.next() {
-                Ok(Next::Line(bytes)) => {
-                    let entry: Entry = from_canonical(bytes)
-                        .map_err(|error| finding(Some(index), format!("no canonical entry: {error}")))?;
-                    self.check_officers(&entry).map_err(|reason| finding(Some(index), reason))?;
-                    let leaf = self.frontier.append(bytes);
-                    self.entry(&entry).map_err(|reason| finding(Some(index), reason))?;
-                    leaf
-                }
+                Ok(Next::Line(bytes)) => self.line(index, bytes)?,
                 Ok(Next::Rest(bytes)) => return Ok(bytes),
                 Err(error) => return Err(finding(Some(index), format!("reading {name}: {error}"))),
             };
@@ -185,6 +198,32 @@ impl Auditor {
                 progress(source.progress());
             }
         }
+    }
+
+    /// Checks an entry. Returns its leaf.
+    fn line(&mut self, index: u64, bytes: &[u8]) -> Result<Hash, Finding> {
+        if self.newer.is_none() {
+            match read_entry(bytes) {
+                Ok(entry) => {
+                    self.check_officers(&entry).map_err(|reason| finding(Some(index), reason))?;
+                    let leaf = self.frontier.append(bytes);
+                    self.entry(&entry).map_err(|reason| finding(Some(index), reason))?;
+                    return Ok(leaf);
+                }
+                Err(error) => {
+                    let found = unread(index, &error);
+                    if !found.is_newer {
+                        return Err(found);
+                    }
+                    self.newer = Some(found);
+                }
+            }
+        }
+        // Another token may have come to sign the checkpoints.
+        if let Ok(entry) = from_canonical::<Entry>(bytes) {
+            self.log_keys.extend(log_key_of(&entry.body).and_then(|key| LogKey::parse(key).ok()));
+        }
+        Ok(self.frontier.append(bytes))
     }
 
     fn entry(&mut self, entry: &Entry) -> Result<(), String> {
@@ -242,5 +281,9 @@ pub(crate) fn read_public_key(algorithm: Algorithm, text: &str) -> Result<Public
 }
 
 fn finding(index: Option<u64>, reason: impl Into<String>) -> Finding {
-    Finding { index, reason: reason.into() }
+    Finding::new(index, reason)
+}
+
+fn unread(index: u64, error: &UnreadEntry) -> Finding {
+    Finding { is_newer: matches!(error, UnreadEntry::Newer { .. }), ..finding(Some(index), error.to_string()) }
 }

@@ -7,7 +7,7 @@ use hsm_types::KeyLabel;
 use serde::{Deserialize, Serialize};
 
 use super::{Accounts, Addresses, LogHome, State, Unfinished, Usage, Waiting, WaitingPolicy};
-use crate::{clock::LastBoot, policy::Policy};
+use crate::{clock::LastBoot, policy::Policy, state_format};
 
 /// A snapshot that cannot be used; the log is then read from the beginning.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,8 @@ pub struct BadSnapshot(String);
 #[derive(Deserialize, Serialize)]
 pub(super) struct Document {
     size: u64,
+    #[serde(default)]
+    format: u64,
     /// Length of `log.jsonl` at that size.
     #[serde(default)]
     bytes: Option<u64>,
@@ -73,6 +75,7 @@ impl State {
         let everywhere = self.usage.buckets_everywhere();
         Document {
             size: self.size,
+            format: self.format,
             bytes,
             genesis: self.genesis.clone(),
             log_home: self.log_home.clone(),
@@ -115,6 +118,9 @@ impl State {
             return Err(bad(&"its checksum does not match"));
         }
         let document: Document = serde_json::from_slice(json).map_err(|error| bad(&error))?;
+        if state_format::is_newer(document.format) {
+            return Err(bad(&format_args!("it is of format {}", document.format)));
+        }
         let policy = document.policy.as_deref().map(Policy::parse).transpose().map_err(|error| bad(&error))?;
         let mut usage = policy.as_ref().map(Usage::new).unwrap_or_default();
         let units = |text: &str| text.parse::<Decimal>().and_then(|amount| amount.to_amount(0));
@@ -134,6 +140,7 @@ impl State {
         let first = |genesis: &Genesis| LogHome { token: genesis.token.clone(), log_key: genesis.log_key.clone() };
         let state = Self {
             size: document.size,
+            format: document.format,
             // A version before knew of no other.
             log_home: document.log_home.or_else(|| document.genesis.as_ref().map(first)),
             genesis: document.genesis,

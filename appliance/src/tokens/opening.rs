@@ -2,6 +2,7 @@
 
 use std::{
     os::unix::process::CommandExt,
+    path::PathBuf,
     process::Command,
     sync::{Arc, RwLock},
     time::{Duration, Instant},
@@ -128,6 +129,8 @@ pub(super) fn opening(config: &Config, settings: &TokenConfig) -> Result<Opening
 /// This program again, as the worker, with the token's environment and no other.
 pub(super) fn command(config: &Config, settings: &TokenConfig) -> Result<Command, String> {
     let program = std::env::current_exe().map_err(|error| format!("finding this program: {error}"))?;
+    // An upgrade may have put another file in its place since; this one runs until it is restarted.
+    let program = if program.exists() { program } else { PathBuf::from(crate::serve::THIS_PROGRAM) };
     let mut command = Command::new(program);
     command.arg0("chancery").arg("token-worker").env_clear().envs(&settings.environment);
     // Relative paths in a config are relative to it, also those the module reads from its environment.

@@ -68,7 +68,7 @@ mod tests {
                 detail,
             };
             let (time, salt) = (String::new(), String::new());
-            let entry = Entry { index, time, elapsed: index, policy: 1, salt, body: Body::Denied(denied) };
+            let entry = Entry { index, time, elapsed: index, policy: 1, salt, format: None, body: Body::Denied(denied) };
             let bytes = canonical(&entry).unwrap();
             prop_assert_eq!(&bytes, &referee(&entry));
             prop_assert_eq!(from_canonical::<Entry>(&bytes).unwrap(), entry);

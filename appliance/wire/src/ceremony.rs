@@ -18,7 +18,7 @@ pub use self::{
     },
     verify::NotValid,
 };
-use crate::{LogKey, NotCanonical, sha256_hex};
+use crate::{Format, LogKey, NewerFormat, NotCanonical, sha256_hex};
 
 /// Label of the key that signs a transcript, and every checkpoint after it.
 pub const LOG_KEY_LABEL: &str = "chancery-log";
@@ -28,6 +28,9 @@ pub const SELF_TEST_LABEL: &str = "chancery-self-test";
 
 /// What a signed transcript begins with when it is signed.
 const SIGNED: &str = "chancery ceremony v1";
+
+/// The newest format of a transcript that is read here. One of a newer format says so in a member `format`.
+const FORMAT: u64 = 1;
 
 /// A transcript as read, not yet verified.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -50,6 +53,9 @@ struct File {
 /// A text that is no transcript at all.
 #[derive(Debug, thiserror::Error)]
 pub enum NotATranscript {
+    /// A newer version wrote it.
+    #[error(transparent)]
+    Newer(#[from] NewerFormat),
     /// Not JSON, or not of the shape.
     #[error("not a transcript of a ceremony: {0}")]
     Form(#[from] serde_json::Error),
@@ -64,6 +70,10 @@ impl Transcript {
     /// # Errors
     /// Not the form of one. What it says is checked by [`verify`](Self::verify) alone.
     pub fn parse(text: &str) -> Result<Self, NotATranscript> {
+        if let Some(format) = Format::of_json(text) {
+            let own = Format { number: FORMAT, version: env!("CARGO_PKG_VERSION").to_owned() };
+            format.check("chancery-provision", &own)?;
+        }
         let file: File = serde_json::from_str(text)?;
         let seen: serde_json::Value = serde_json::from_str(text)?;
         if serde_json::to_value(&file)? != seen {

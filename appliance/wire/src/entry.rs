@@ -3,7 +3,7 @@
 use hsm_types::KeyLabel;
 use serde::{Deserialize, Serialize};
 
-use crate::{Decimal, Item, ItemSignature, RequestId, Transfer};
+use crate::{Decimal, Format, Item, ItemSignature, RequestId, Transfer};
 
 mod approval;
 mod key;
@@ -32,6 +32,9 @@ pub struct Entry {
     pub policy: u64,
     /// 16 random bytes, hexadecimal: a leaf hash gives nothing away.
     pub salt: String,
+    /// From here on there may be what programs of formats before cannot read; in the first entry of a newer format.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
     /// What happened.
     #[serde(flatten)]
     pub body: Body,
@@ -82,6 +85,32 @@ pub enum Body {
     Unfrozen(Unfrozen),
     /// The log goes on from an older copy.
     Recovered(Recovered),
+}
+
+impl Body {
+    /// Every kind, as entries spell it.
+    pub const KINDS: [&str; 20] = [
+        "genesis",
+        "boot",
+        "policy",
+        "accepted",
+        "pending",
+        "approved",
+        "rejected",
+        "withdrawn",
+        "signed",
+        "failed",
+        "lapsed",
+        "denied",
+        "released",
+        "key",
+        "addresses",
+        "frozen",
+        "unfrozen",
+        "clock",
+        "token",
+        "recovered",
+    ];
 }
 
 /// Entry 0.

@@ -1,7 +1,8 @@
 //! What the watcher API tells of the log without being asked again and again: entries as a watcher's program needs them.
 
 use hsm_types::KeyLabel;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
+use serde_json::Value;
 
 use crate::{RequestId, RequestStatus, Scope};
 
@@ -9,7 +10,8 @@ use crate::{RequestId, RequestStatus, Scope};
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EventsAnswer {
-    /// In the order of their index: at most 100.
+    /// In the order of their index: at most 100. Those of a kind that a later version added are left out by who reads them.
+    #[serde(deserialize_with = "known")]
     pub events: Vec<Event>,
     /// Index of the last entry looked at, also where it gave no event: what to pass as `after` next.
     pub next: u64,
@@ -142,6 +144,48 @@ impl Event {
             key: None,
             children: None,
             what: None,
+        }
+    }
+
+    /// Reads one; none of a kind that a later version added.
+    ///
+    /// # Errors
+    /// It is no event.
+    pub fn read(value: Value) -> Result<Option<Self>, serde_json::Error> {
+        match value.get("kind") {
+            Some(kind @ Value::String(_)) if EventKind::deserialize(kind).is_err() => Ok(None),
+            _ => serde_json::from_value(value).map(Some),
+        }
+    }
+}
+
+fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Event>, D::Error> {
+    let events = Vec::<Value>::deserialize(deserializer)?;
+    events
+        .into_iter()
+        .filter_map(|event| Event::read(event).transpose())
+        .collect::<Result<_, _>>()
+        .map_err(D::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_event_of_a_later_version_ends_no_older_watcher() {
+        let event = |index: u64, kind: &str| json!({ "index": index, "time": "", "kind": kind, "duties": [] });
+        let events = [event(1, "signed"), event(2, "sealed"), event(3, "frozen")];
+        let page: EventsAnswer = serde_json::from_value(json!({ "events": events, "next": 3, "more": false })).unwrap();
+        assert_eq!(page.events.iter().map(|event| event.index).collect::<Vec<_>>(), [1, 3]);
+        assert_eq!(Event::read(event(2, "sealed")).unwrap(), None);
+        for bad in [json!({ "index": 1, "time": "" }), json!({ "index": 1, "time": "", "kind": 7 }), json!(1)] {
+            assert!(Event::read(bad.clone()).is_err(), "{bad}");
+            assert!(
+                serde_json::from_value::<EventsAnswer>(json!({ "events": [bad], "next": 1, "more": false })).is_err()
+            );
         }
     }
 }

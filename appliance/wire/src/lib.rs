@@ -15,6 +15,7 @@ mod entry;
 mod event;
 mod explanation;
 mod fork;
+mod format;
 mod note_key;
 mod problem;
 mod receipt;
@@ -44,6 +45,7 @@ pub use explanation::{
     ExplainedAmount, ExplainedHold, ExplainedLimit, ExplainedOutcome, ExplainedPayment, ExplainedRule, Explanation,
 };
 pub use fork::{BadFork, Fork, ProvenFork};
+pub use format::{Format, NewerFormat};
 pub use problem::{Problem, ProblemCode, Retry};
 pub use receipt::{BadReceipt, Receipt, decode_hashes};
 pub use request::{BadRequestId, Evidence, Item, MessageHex, Output, RequestId, SignatureRequest, Transfer};

@@ -2,15 +2,15 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{
-    BadCheckpoint, Checkpoint, Entry, LogKey, NotCanonical, from_canonical,
+    BadCheckpoint, Body, Checkpoint, Entry, LogKey, NotCanonical, from_canonical,
     tree::{self, BadProof, Hash},
 };
 
 /// Proof that an entry is in the log; anyone with the log key can check it offline.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Receipt {
     /// Index of the entry.
@@ -38,6 +38,14 @@ pub enum BadReceipt {
     /// The leaf is no entry.
     #[error("the leaf is no canonical entry: {0}")]
     Entry(#[from] NotCanonical),
+    /// It is proven to be in the log, and of a kind that only a later version knows.
+    #[error(
+        "the entry is in the log, and its kind \"{kind}\" is not known to this version: it takes a newer one to read it"
+    )]
+    Unknown {
+        /// Its kind.
+        kind: String,
+    },
     /// The entry says another index.
     #[error("the entry says index {found}, the receipt {expected}")]
     Index {
@@ -66,14 +74,35 @@ impl Receipt {
     /// See [`BadReceipt`].
     pub fn verify(&self, key: &LogKey) -> Result<(Entry, Checkpoint), BadReceipt> {
         let checkpoint = Checkpoint::open(&self.checkpoint, key)?;
-        let leaf = STANDARD.decode(&self.entry).map_err(|_| BadReceipt::Encoding("entry"))?;
+        let leaf = self.leaf()?;
         let proof = decode_hashes(&self.proof).ok_or(BadReceipt::Encoding("proof"))?;
         tree::verify_inclusion(&tree::leaf_hash(&leaf), self.index, checkpoint.size(), &proof, checkpoint.root())?;
-        let entry: Entry = from_canonical(&leaf)?;
+        let entry = read_leaf(&leaf)?;
         if entry.index != self.index {
             return Err(BadReceipt::Index { found: entry.index, expected: self.index });
         }
         Ok((entry, checkpoint))
+    }
+
+    /// The leaf's exact bytes.
+    ///
+    /// # Errors
+    /// Not base64.
+    pub fn leaf(&self) -> Result<Vec<u8>, BadReceipt> {
+        STANDARD.decode(&self.entry).map_err(|_| BadReceipt::Encoding("entry"))
+    }
+}
+
+/// The bytes are what is proven: members that a later version added take nothing from what the known ones say.
+fn read_leaf(leaf: &[u8]) -> Result<Entry, BadReceipt> {
+    let value: Value = from_canonical(leaf)?;
+    let kind = value.get("kind").and_then(Value::as_str).unwrap_or_default();
+    let is_word = !kind.is_empty() && kind.len() <= 32 && kind.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+    let unknown = (is_word && !Body::KINDS.contains(&kind)).then(|| kind.to_owned());
+    match (serde_json::from_value(value), unknown) {
+        (Ok(entry), _) => Ok(entry),
+        (Err(_), Some(kind)) => Err(BadReceipt::Unknown { kind }),
+        (Err(error), None) => Err(BadReceipt::Entry(error.into())),
     }
 }
 
@@ -81,4 +110,29 @@ impl Receipt {
 #[must_use]
 pub fn decode_hashes(proof: &[String]) -> Option<Vec<Hash>> {
     proof.iter().map(|hash| STANDARD.decode(hash).ok()?.try_into().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIGNED: &str = r#"{"accepted":3,"elapsed":5,"index":7,"kind":"signed","of_later":{"a":1},"policy":1,"request_id":"wd-1","salt":"","signatures":[],"time":"","watcher":"w"}"#;
+
+    #[test]
+    fn what_a_later_version_added_takes_nothing_from_what_an_entry_says() {
+        let entry = read_leaf(SIGNED.as_bytes()).unwrap();
+        assert_eq!(entry.body.signed().unwrap().accepted, 3);
+        let other = SIGNED.replace("\"signed\"", "\"sealed\"");
+        assert!(matches!(read_leaf(other.as_bytes()), Err(BadReceipt::Unknown { kind }) if kind == "sealed"));
+        let without = SIGNED.replace("\"watcher\":\"w\"", "\"watcher\":1");
+        assert!(matches!(read_leaf(without.as_bytes()), Err(BadReceipt::Entry(_))));
+        let spelt = SIGNED.replace("{\"accepted\"", "{ \"accepted\"");
+        assert!(matches!(read_leaf(spelt.as_bytes()), Err(BadReceipt::Entry(NotCanonical::Spelling))));
+    }
+
+    #[test]
+    fn a_receipt_with_members_of_a_later_version_is_one() {
+        let text = r#"{"index":1,"entry":"","proof":[],"checkpoint":"","of_later":true}"#;
+        assert_eq!(serde_json::from_str::<Receipt>(text).unwrap().index, 1);
+    }
 }

@@ -111,7 +111,7 @@ impl Backup {
                 report.finish(&said, &described(&wrapped, &text));
             }
             Command::Restore { file, transcript, shares, token } => {
-                let text = files::read(&file)?;
+                let text = files::read_known(&file)?;
                 let wrapped = read_backup(&text, &file)?;
                 let ceremony = transcript.as_deref().map(verified).transpose()?;
                 if let Some(ceremony) = &ceremony {
@@ -135,7 +135,7 @@ impl Backup {
 }
 
 fn check(file: &Path, transcript: Option<&Path>, report: &Report) -> Result<(), Error> {
-    let text = files::read(file)?;
+    let text = files::read_known(file)?;
     let not_valid = |reason: String| Error::NotValid { path: file.to_owned(), reason };
     let wrapped = read_backup(&text, file).map_err(|error| not_valid(error.to_string()))?;
     let mut value = described(&wrapped, &text);

@@ -88,7 +88,7 @@ impl Ceremony {
             Command::Run(arguments) => carry_out(arguments, false, invocation, report),
             Command::Rehearse(arguments) => carry_out(arguments, true, invocation, report),
             Command::Verify { transcript } => {
-                let text_of_file = files::read(&transcript)?;
+                let text_of_file = files::read_known(&transcript)?;
                 match judged(&text_of_file) {
                     Ok(ceremony) => report.finish(&text(&ceremony), &value(&ceremony)),
                     Err((step, reason)) => {
@@ -130,7 +130,7 @@ fn carry_out(arguments: Arguments, rehearsal: bool, invocation: &Invocation, rep
 
 /// The facts of a transcript that is valid.
 pub(super) fn verified(path: &std::path::Path) -> Result<Facts, Error> {
-    judged(&files::read(path)?).map_err(|(_, reason)| Error::NotValid { path: path.to_owned(), reason })
+    judged(&files::read_known(path)?).map_err(|(_, reason)| Error::NotValid { path: path.to_owned(), reason })
 }
 
 /// The facts of a transcript's text; or the first bad step, where it is one, and what is wrong.

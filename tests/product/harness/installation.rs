@@ -2,7 +2,10 @@
 
 use std::{
     fs,
-    os::unix::{fs::symlink, process::CommandExt},
+    os::unix::{
+        fs::{PermissionsExt, symlink},
+        process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
@@ -137,6 +140,18 @@ impl Installation {
     pub(crate) fn edit_config(&self, edit: impl Fn(String) -> String) {
         let path = self.path("chancery.toml");
         fs::write(&path, edit(fs::read_to_string(&path).unwrap())).unwrap();
+    }
+
+    /// Lets nobody but its owner read what is in it, as a repository does not keep it.
+    pub(crate) fn make_private(&self) {
+        let mut open = vec![self.directory().to_owned()];
+        while let Some(path) = open.pop() {
+            if path.is_dir() {
+                open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            }
+            let mode = if path.is_dir() { 0o700 } else { 0o600 };
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        }
     }
 
     /// A program, to be run in the directory as a user would.

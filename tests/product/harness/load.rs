@@ -118,7 +118,7 @@ pub(crate) struct Book {
 pub(crate) type Shared = Arc<Mutex<Book>>;
 
 impl Book {
-    fn tell(&mut self, id: &str, answer: &wire::Answer) {
+    pub(crate) fn tell(&mut self, id: &str, answer: &wire::Answer) {
         let told = if answer.status == 200 { "200".to_owned() } else { format!("{} {}", answer.status, answer.code()) };
         *self.told.entry(told).or_default() += 1;
         if answer.status == 200 {

@@ -37,7 +37,8 @@ impl Vault {
         Self::serve(installation)
     }
 
-    fn serve(installation: Installation) -> Self {
+    /// Starts it.
+    pub(crate) fn serve(installation: Installation) -> Self {
         let running = installation.start();
         let watcher = Watcher::new(&installation, &running);
         let keys = KEYS.map(|key| (key.to_owned(), key_of(&installation, key))).into();

@@ -41,7 +41,7 @@ impl Failure {
             Self::Run(error) if error.is_for_good() => 78,
             Self::Run(_) => 1,
             Self::Client(error) if error.is_alarm() => 3,
-            Self::Client(error) if matches!(**error, Error::Config(_) | Error::StateDamaged { .. }) => 78,
+            Self::Client(error) if error.is_for_good() => 78,
             Self::Client(_) => 1,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use appliance_wire::{Fork, LogKey, ProvenFork, Receipt};
+use appliance_wire::{BadReceipt, Fork, LogKey, ProvenFork, Receipt};
 
 use super::{Shown, arguments::Verify, failure::Failure, sign::read_text};
 use crate::{Config, Error, Outcome, Proven, ProvenSignature, receipt_check::verify_receipt_under};
@@ -20,8 +20,12 @@ fn receipt(file: &Path, log_keys: &[LogKey]) -> Result<Shown, Failure> {
     let text = read_text(file)?;
     let not_valid = |why: String| Failure::NotValid(format!("{}: {why}", file.display()));
     let receipt: Receipt = serde_json::from_str(&text).map_err(|error| not_valid(format!("no receipt: {error}")))?;
-    let proven = verify_receipt_under(&receipt, log_keys).map_err(|error| not_valid(error.to_string()))?;
-    show(&proven)
+    match verify_receipt_under(&receipt, log_keys) {
+        Ok(proven) => show(&proven),
+        // It is in the log: only what it says cannot be judged.
+        Err(error @ Error::Receipt(BadReceipt::Unknown { .. })) => Err(error.into()),
+        Err(error) => Err(not_valid(error.to_string())),
+    }
 }
 
 fn log_keys(verify: &Verify, config: &Path) -> Result<Vec<LogKey>, Failure> {

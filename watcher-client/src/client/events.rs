@@ -71,8 +71,11 @@ impl Client {
         let mut stream = self.transport().open_stream(&path(*after)).await?;
         while let Some(text) = stream.next().await? {
             let wrong = |what: String| Error::Unexpected { status: 101, what };
-            let event: Event =
-                serde_json::from_str(&text).map_err(|error| wrong(format!("not an event of the API: {error}")))?;
+            let event = serde_json::from_str(&text).and_then(Event::read);
+            // A later version's, of a kind that is not known here, is nobody's wait.
+            let Some(event) = event.map_err(|error| wrong(format!("not an event of the API: {error}")))? else {
+                continue;
+            };
             if after.is_some_and(|after| event.index <= after) {
                 return Err(wrong(format!("event {} after event {}", event.index, after.unwrap_or_default())));
             }

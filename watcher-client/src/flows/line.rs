@@ -53,6 +53,7 @@ impl From<JournalError> for Stop {
             JournalError::Conflict(why) | JournalError::Refused(why) => Self::Trouble(why),
             error @ (JournalError::Held { .. }
             | JournalError::Open { .. }
+            | JournalError::Newer { .. }
             | JournalError::OtherFormat { .. }
             | JournalError::Store(_)
             | JournalError::Damaged { .. }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use appliance_wire::NewerFormat;
+
 /// What is wrong, and what to do. Nothing of a failed transaction is left.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -20,11 +22,16 @@ pub enum JournalError {
         /// The store's words.
         source: Box<redb::DatabaseError>,
     },
-    /// It is something else, or of a later release.
-    #[error(
-        "{} is no journal of this release: start the release that wrote it, or name another file as `run.journal`",
-        file.display()
-    )]
+    /// A later version wrote it.
+    #[error("the journal {} is not opened: {newer}; nothing was changed", file.display())]
+    Newer {
+        /// The journal.
+        file: PathBuf,
+        /// Which version.
+        newer: NewerFormat,
+    },
+    /// It is something else.
+    #[error("{} is no journal of a watcher: name another file as `run.journal`", file.display())]
     OtherFormat {
         /// The file.
         file: PathBuf,

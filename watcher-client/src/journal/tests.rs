@@ -6,6 +6,7 @@ use super::{
 };
 
 mod chains;
+mod golden;
 mod withdrawals;
 
 /// A journal in a folder of its own.
@@ -54,6 +55,46 @@ fn one_process_has_the_journal_and_another_file_is_none() {
     std::fs::write(&other, "something else").unwrap();
     assert!(matches!(Journal::open(&other), Err(JournalError::Open { .. })));
     assert_eq!(std::fs::read(&other).unwrap(), b"something else", "it is left as it was");
+}
+
+#[test]
+fn a_journal_of_a_newer_version_is_refused_in_one_sentence_and_left_as_it_is() {
+    let Bench { journal, folder } = Bench::new();
+    let file = folder.path().join("journal");
+    journal.create(&id("wd-1"), CHAIN, &order("1")).unwrap();
+    journal
+        .write(|pages| {
+            let mut meta = pages.transaction.open_table(tables::META)?;
+            meta.insert("format", b"chancery watcher journal 2".as_slice())?;
+            meta.insert("version", b"0.3.0".as_slice())?;
+            Ok(())
+        })
+        .unwrap();
+    drop(journal);
+    let before = std::fs::read(&file).unwrap();
+    let refused = Journal::open(&file).unwrap_err();
+    let own = env!("CARGO_PKG_VERSION");
+    assert_eq!(
+        refused.to_string(),
+        format!(
+            "the journal {} is not opened: it was written by chancery-watcher 0.3.0 (format 2), and this is \
+             chancery-watcher {own}, which reads up to format 1: install chancery-watcher 0.3.0 or later; nothing was \
+             changed",
+            file.display()
+        )
+    );
+    assert!(std::fs::read(&file).unwrap() == before, "it was changed");
+}
+
+#[test]
+fn a_file_that_is_no_journal_of_a_watcher_is_told_from_a_newer_one() {
+    let bench = Bench::new();
+    let file = bench.folder.path().join("journal");
+    for name in ["something else", "chancery watcher journal x", "chancery watcher journal 0"] {
+        let found = check_format(&file, Some(name.as_bytes()), None);
+        assert!(matches!(found, Err(JournalError::OtherFormat { .. })), "{name}");
+    }
+    assert!(check_format(&file, Some(FORMAT), None).is_ok() && check_format(&file, None, None).is_ok());
 }
 
 #[test]

@@ -44,9 +44,12 @@ impl RunError {
             Self::Config(_) | Self::Flow(FlowError::Node(_)) => true,
             Self::Journal(error) | Self::Flow(FlowError::Journal(error)) => matches!(
                 error,
-                JournalError::Open { .. } | JournalError::OtherFormat { .. } | JournalError::Damaged { .. }
+                JournalError::Open { .. }
+                    | JournalError::Newer { .. }
+                    | JournalError::OtherFormat { .. }
+                    | JournalError::Damaged { .. }
             ),
-            Self::Client(error) => matches!(error, Error::Config(_) | Error::StateDamaged { .. }),
+            Self::Client(error) => error.is_for_good(),
             Self::Flow(FlowError::Signer(_) | FlowError::Portable(_) | FlowError::Ended) => false,
             Self::Listen { .. } | Self::Signals(_) | Self::Ended(_) => false,
         }

@@ -165,6 +165,7 @@ impl From<JournalError> for Refusal {
             JournalError::Stopped => ProblemCode::NotReady,
             JournalError::Held { .. }
             | JournalError::Open { .. }
+            | JournalError::Newer { .. }
             | JournalError::OtherFormat { .. }
             | JournalError::Store(_)
             | JournalError::Damaged { .. } => ProblemCode::JournalUnavailable,

@@ -59,6 +59,7 @@ impl TestLog {
             elapsed: 1,
             policy: 1,
             salt: "00".repeat(16),
+            format: None,
             body: Body::Signed(Signed {
                 watcher: "btc-watcher".to_owned(),
                 request_id: id.parse().unwrap(),

@@ -39,7 +39,15 @@ impl World {
 
     fn bind_again(&mut self, acceptance: Option<u64>, bodies: Vec<Body>) {
         let prove = |body| ProvenEntry {
-            entry: Entry { index: 70, time: String::new(), elapsed: 0, policy: 1, salt: String::new(), body },
+            entry: Entry {
+                index: 70,
+                time: String::new(),
+                elapsed: 0,
+                policy: 1,
+                salt: String::new(),
+                format: None,
+                body,
+            },
             proof: Vec::new(),
             checkpoint: String::new(),
         };
@@ -152,7 +160,14 @@ fn nothing_is_bound_again_without_a_recovery() {
         proven: Vec::new(),
     };
     let body = Body::Recovered(Recovered::Request(request));
-    let entry =
-        Entry { index: 0, time: "1970-01-01T00:00:00Z".to_owned(), elapsed: 0, policy: 1, salt: String::new(), body };
+    let entry = Entry {
+        index: 0,
+        time: "1970-01-01T00:00:00Z".to_owned(),
+        elapsed: 0,
+        policy: 1,
+        salt: String::new(),
+        format: None,
+        body,
+    };
     assert!(world.state.apply(&entry).is_err());
 }

@@ -7,7 +7,7 @@ use appliance_wire::{
 };
 
 use crate::{
-    audit::{open::Opened, unreadable::Unreadable},
+    audit::{open::Opened, read_entry::read_entry, unreadable::Unreadable},
     state::{BindingKey, Bindings, Outcome, are_of},
 };
 
@@ -24,6 +24,9 @@ pub(super) fn verified(receipts: &[Receipt], log_key: &LogKey) -> Result<Vec<Pro
         let (entry, checkpoint) = receipt.verify(log_key).map_err(|error| {
             format!("the receipt of entry {} proves nothing: {error}. Take it out of the file", receipt.index)
         })?;
+        // It is bound again word for word.
+        let leaf = receipt.leaf().map_err(|error| error.to_string())?;
+        read_entry(&leaf).map_err(|error| format!("the receipt of entry {}: {error}", receipt.index))?;
         Ok(Proven { entry, checkpoint, proof: receipt.proof.clone() })
     };
     receipts.iter().map(prove).collect()

@@ -2,16 +2,18 @@
 
 use std::{io, path::Path};
 
-use appliance_wire::{Body, Checkpoint, Entry, LogKey, from_canonical};
+use appliance_wire::{Body, Checkpoint, LogKey};
 
 use super::{
     Auditor, Finding, Subject, finding,
     source::{Bundles, LogCopy, Source},
+    unread,
 };
 use crate::audit::{
     anchor::{self, Anchor},
     export::layout::CHECKPOINT,
     journal::{Lines, Next},
+    read_entry::read_entry,
 };
 
 /// What the entries must reach, known before the first is read.
@@ -82,8 +84,7 @@ fn open_first(directory: &Path, note: &str, known: Option<&LogKey>) -> Result<Ch
     let Next::Line(bytes) = first.next().map_err(|error| finding(Some(0), error.to_string()))? else {
         return Err(finding(None, "its checkpoint covers no entry"));
     };
-    let entry: Entry =
-        from_canonical(bytes).map_err(|error| finding(Some(0), format!("no canonical entry: {error}")))?;
+    let entry = read_entry(bytes).map_err(|error| unread(0, &error))?;
     let Body::Genesis(genesis) = &entry.body else { return Err(finding(Some(0), "it is no genesis")) };
     let own = LogKey::parse(&genesis.log_key).map_err(|error| finding(Some(0), error.to_string()))?;
     let keys: Vec<LogKey> = known.cloned().into_iter().chain([own]).collect();

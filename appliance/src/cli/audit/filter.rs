@@ -2,6 +2,7 @@
 
 use std::{collections::HashSet, str::FromStr};
 
+use appliance_wire::Body;
 use clap::{Args, builder::PossibleValuesParser};
 use hsm_drivers::DeviceLogEntry;
 use hsm_types::KeyPath;
@@ -20,7 +21,7 @@ pub(super) struct Filter {
     #[arg(long)]
     watcher: Option<String>,
     /// Of one of these kinds.
-    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(KINDS))]
+    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(Body::KINDS))]
     kind: Vec<String>,
     /// From one moment on and before another, RFC 3339; either may be left out.
     #[arg(long, value_name = "FROM..TO")]
@@ -29,29 +30,6 @@ pub(super) struct Filter {
     #[arg(long, value_name = "ID")]
     request: Option<String>,
 }
-
-const KINDS: [&str; 20] = [
-    "genesis",
-    "boot",
-    "policy",
-    "accepted",
-    "pending",
-    "approved",
-    "rejected",
-    "withdrawn",
-    "signed",
-    "failed",
-    "lapsed",
-    "denied",
-    "released",
-    "key",
-    "addresses",
-    "frozen",
-    "unfrozen",
-    "clock",
-    "token",
-    "recovered",
-];
 
 /// `FROM..TO`: the end is not in it.
 #[derive(Clone, Copy, Debug)]

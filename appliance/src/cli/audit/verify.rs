@@ -73,6 +73,15 @@ pub(super) fn run(config: &Path, arguments: &Verify, as_json: bool) -> Result<()
             show(&verification);
             Ok(())
         }
+        // Neither the one nor the other is known.
+        Err(finding) if finding.is_newer => {
+            if as_json {
+                print_json(&json!({ "valid": null, "index": finding.index, "reason": finding.reason }));
+            }
+            let checked =
+                "tree and checkpoints are whole, and of what the entries say only those before it were checked";
+            Err(Failure::failed(format!("{} cannot be verified: {finding}; {checked}", directory.display())))
+        }
         Err(finding) => {
             if as_json {
                 print_json(&json!({ "valid": false, "index": finding.index, "reason": finding.reason }));

@@ -144,7 +144,15 @@ mod recount {
             });
             let body = Body::Accepted(serde_json::from_value(accepted).unwrap());
             let time = "2026-01-01T00:00:00.000000Z".to_owned();
-            Ok(Entry { index, time, elapsed: self.0[index as usize], policy: 1, salt: "00".repeat(16), body })
+            Ok(Entry {
+                index,
+                time,
+                elapsed: self.0[index as usize],
+                policy: 1,
+                salt: "00".repeat(16),
+                format: None,
+                body,
+            })
         }
     }
 
@@ -182,7 +190,9 @@ mod recount {
         let (version, document) = limits(&["new", "old"]);
         let body = Body::Policy(PolicyEntry::unsigned(version, String::new(), document));
         let time = "2026-01-01T00:00:00.000000Z".to_owned();
-        state.apply(&Entry { index: 3, time, elapsed: 0, policy: 1, salt: "00".repeat(16), body }).unwrap();
+        state
+            .apply(&Entry { index: 3, time, elapsed: 0, policy: 1, salt: "00".repeat(16), format: None, body })
+            .unwrap();
         let mut restored = State::from_snapshot(&state.snapshot(7)).unwrap().0;
         // As a start does.
         if restored.uncounted {

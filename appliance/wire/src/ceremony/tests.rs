@@ -117,6 +117,17 @@ fn what_no_reader_would_see_is_refused() {
 }
 
 #[test]
+fn a_transcript_of_a_newer_version_is_not_judged() {
+    let mut newer: Value = serde_json::from_str(&Sample::new().text()).unwrap();
+    newer["format"] = json!({ "number": 2, "version": "0.3.0" });
+    newer["steps"][0]["what"]["act"] = json!("dreamt");
+    let refused = Transcript::parse(&newer.to_string()).unwrap_err();
+    assert!(matches!(refused, NotATranscript::Newer(_)), "{refused}");
+    newer["format"]["number"] = json!(1);
+    assert!(matches!(Transcript::parse(&newer.to_string()), Err(NotATranscript::Form(_))));
+}
+
+#[test]
 fn a_ceremony_that_left_something_out_is_not_valid() {
     let without = |act: fn(&What) -> bool| nonsense(|acts| acts.retain(|what| !act(what))).1;
     assert!(without(|what| matches!(what, What::Backup(_))).contains("there is no backup of key"));
