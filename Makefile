@@ -22,7 +22,7 @@ quickstart-flags = $(if $(filter 1,$(ONCE)),--once) $(if $(WITH),--with $(WITH))
 
 FUZZ_SECONDS ?= 60
 
-.PHONY: help quickstart test check bench fuzz soak docs image clean-quickstart programs
+.PHONY: help quickstart test check bench fuzz soak docs image deb sbom reproducible clean-quickstart programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,19 @@ image: ## the appliance's container image, target/PROFILE/chancery.oci.tar, with
 docs: ## the book, into target/book
 	@.ci/prerequisites book
 	@book="$$(realpath -m $(TARGET)/book)"; PATH="$$PWD/var/tools/bin:$$PATH" exec mdbook build docs -d "$$book"
+
+deb: ## the Debian packages chancery and chancery-watcher, in TARGET/debian (PROFILE=dev)
+	@.ci/prerequisites packages
+	@.ci/package $(PROFILE)
+
+sbom: ## what the programs are made of (CycloneDX), in TARGET/sbom
+	@.ci/prerequisites packages
+	@.ci/package --sbom
+
+# Not in `make test`: two release builds.
+reproducible: ## release packages built in two places, which must be equal to the bit (PROFILE=dev)
+	@.ci/prerequisites packages
+	@.ci/reproducible $(PROFILE)
 
 clean-quickstart: ## throw away what the quickstart made (WITH= that one), its keys included
 	rm -rf -- $(QUICKSTART)

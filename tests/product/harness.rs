@@ -37,6 +37,7 @@ pub(crate) fn program() -> Option<ExitCode> {
         "chancery" => Some(appliance::cli::run(arguments)),
         "chancery-watcher" => Some(watcher_client::cli::run(arguments)),
         "chancery-provision" => Some(provisioning::cli::run(arguments)),
+        "reference" => Some(reference::cli::run()),
         _ => None,
     }
 }

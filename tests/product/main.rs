@@ -44,6 +44,7 @@ mod mutations;
 mod notify;
 mod officers;
 mod operator_cli;
+mod package;
 mod policy_tools;
 mod power_cut;
 mod problem_codes;
@@ -109,6 +110,7 @@ fn main() -> ExitCode {
         notify::trials(),
         officers::trials(),
         operator_cli::trials(),
+        package::trials(),
         policy_tools::trials(),
         power_cut::trials(),
         problem_codes::trials(),

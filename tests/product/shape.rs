@@ -62,6 +62,7 @@ fn floors() {
         ("appliance", vec!["appliance-wire", "hsm-drivers", "hsm-types", "service-manager"]),
         ("watcher-client", vec!["appliance-wire", "hsm-types", "service-manager"]),
         ("provisioning", vec!["appliance-wire", "hsm-drivers", "hsm-types"]),
+        ("reference", vec!["appliance", "provisioning", "watcher-client"]),
         ("integration-tests", vec![]),
         ("pkcs11-shim", vec![]),
         ("faulty-disk", vec![]),

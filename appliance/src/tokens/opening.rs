@@ -2,7 +2,6 @@
 
 use std::{
     os::unix::process::CommandExt,
-    path::PathBuf,
     process::Command,
     sync::{Arc, RwLock},
     time::{Duration, Instant},
@@ -104,7 +103,7 @@ fn start(config: &Config, settings: &TokenConfig) -> Result<(Worker, DeviceInfo)
     let refused = RefusedPin::of(config, settings);
     refused.check().map_err(Refused::sealed)?;
     let opening = opening(config, settings).map_err(Refused::sealed)?;
-    let command = command(config, settings).map_err(Refused::down)?;
+    let command = command(config, settings);
     let started = Worker::start(command, opening, OPEN_DEADLINE);
     if let Err(Error::PinRefused { .. }) = &started {
         refused.remember();
@@ -127,17 +126,15 @@ pub(super) fn opening(config: &Config, settings: &TokenConfig) -> Result<Opening
 }
 
 /// This program again, as the worker, with the token's environment and no other.
-pub(super) fn command(config: &Config, settings: &TokenConfig) -> Result<Command, String> {
-    let program = std::env::current_exe().map_err(|error| format!("finding this program: {error}"))?;
-    // An upgrade may have put another file in its place since; this one runs until it is restarted.
-    let program = if program.exists() { program } else { PathBuf::from(crate::serve::THIS_PROGRAM) };
-    let mut command = Command::new(program);
+pub(super) fn command(config: &Config, settings: &TokenConfig) -> Command {
+    // The very program that runs, also when an upgrade has put another in its place: both ends speak one language.
+    let mut command = Command::new("/proc/self/exe");
     command.arg0("chancery").arg("token-worker").env_clear().envs(&settings.environment);
     // Relative paths in a config are relative to it, also those the module reads from its environment.
     command.current_dir(&config.directory);
     // A Ctrl-C meant for the appliance must not end the worker: requests under way are finished first.
     command.process_group(0);
-    Ok(command)
+    command
 }
 
 async fn prove(line: &Line, label: &KeyLabel, public_key: &PublicKey) -> Result<(), Refused> {

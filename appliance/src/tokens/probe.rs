@@ -46,7 +46,7 @@ pub(crate) fn probe(
     }
     let begin = || -> Result<_, String> {
         let question = question(config, signatures)?;
-        let command = opening::command(config, settings)?;
+        let command = opening::command(config, settings);
         Ok((command, opening::opening(config, settings)?, question))
     };
     let (command, opening, question) = match begin() {
