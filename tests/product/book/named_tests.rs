@@ -5,12 +5,12 @@ use std::{collections::BTreeSet, fs, path::Path, process::Command};
 use super::{pages, root};
 
 /// Pages that promise something of a test.
-const PAGES: [&str; 3] = ["docs/threat-model.md", "docs/past-failures.md", "docs/architecture.md"];
+const PAGES: [&str; 4] = ["docs/threat-model.md", "docs/attacks.md", "docs/past-failures.md", "docs/architecture.md"];
 
 /// Every `file::name`, and every name of a test beside the code, is one.
 pub(super) fn exist() {
     let mut sources = String::new();
-    for directory in ["appliance", "hsm-drivers", "watcher-client", "provisioning", "tests"] {
+    for directory in ["appliance", "hsm-drivers", "watcher-client", "provisioning", "tests", "docs/reference"] {
         collect(&root().join(directory), &mut sources);
     }
     let tests = functions_and_trials(&sources);
@@ -44,7 +44,9 @@ fn functions_and_trials(sources: &str) -> BTreeSet<String> {
     let list = Command::new(std::env::current_exe().unwrap()).arg("--list").output().unwrap();
     let trials = String::from_utf8(list.stdout).unwrap();
     let trials = trials.lines().filter_map(|line| line.strip_suffix(": test"));
-    functions.chain(trials).map(str::to_owned).collect()
+    // Of harnesses of our own: `("name", function)`.
+    let tuples = sources.split("(\"").skip(1).filter_map(|rest| rest.split('"').next());
+    functions.chain(tuples).chain(trials).map(str::to_owned).collect()
 }
 
 fn collect(directory: &Path, sources: &mut String) {

@@ -17,8 +17,8 @@ pub(super) struct Block {
     line: usize,
     language: String,
     pub(super) text: String,
-    /// What the comments right above it say, such as `not run: why`.
-    pub(super) notes: Vec<String>,
+    /// What the comments right above it say.
+    notes: Vec<String>,
 }
 
 /// The programs whose commands the book shows.
@@ -114,5 +114,19 @@ impl Page {
 impl Block {
     pub(super) fn place(&self) -> String {
         format!("{}:{}", self.page, self.line)
+    }
+
+    /// Why it is not typed in a test, where it is not.
+    pub(super) fn not_run_because(&self) -> Option<&str> {
+        self.notes.iter().find_map(|note| note.strip_prefix("not run:")).map(str::trim)
+    }
+
+    pub(super) fn is_run(&self) -> bool {
+        self.not_run_because().is_none()
+    }
+
+    /// What came to pass before it.
+    pub(super) fn settings(&self) -> impl Iterator<Item = &str> {
+        self.notes.iter().filter_map(|note| note.strip_prefix("setting:")).map(str::trim)
     }
 }

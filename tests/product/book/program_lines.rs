@@ -11,7 +11,7 @@ use super::pages::{Block, PROGRAMS};
 /// What stands before a block. Nothing outside the empty directory it runs in is named but by built-in commands, and
 /// those that could do harm do nothing.
 const STUBS: &str = r#"
-PATH=/nonexistent
+PATH=/nonexistent LOG_KEY=WHAT-IT-SAID CHECKPOINT=WHAT-IT-SAID
 record() { local call; printf -v call '%s\x1f' "$@"; printf '%s\x1e' "$call" >&9; echo WHAT-IT-SAID; }
 command_not_found_handle() { record "$@"; }
 for name in cd exit exec kill wait source read sleep; do eval "$name() { record $name \"\$@\"; }"; done
@@ -41,7 +41,7 @@ pub(super) fn in_block(block: &Block) -> Vec<Vec<String>> {
 }
 
 /// A name with a slash is looked for as a file, and not given to the handler.
-fn without_folders(text: &str) -> String {
+pub(super) fn without_folders(text: &str) -> String {
     ["target/debug/", "target/release/", "/usr/local/bin/", "/usr/bin/", "./"].iter().fold(
         text.to_owned(),
         |text, folder| {
