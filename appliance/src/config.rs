@@ -48,6 +48,8 @@ pub struct Config {
     pub admin_socket: PathBuf,
     /// Where metrics are read, a loopback address.
     pub monitor_address: Option<SocketAddr>,
+    /// Whether the console page is there, too: it shows what the log says.
+    pub serves_console: bool,
     /// At least one, each with a name of its own.
     pub tokens: Vec<TokenConfig>,
     /// Whose cosignatures of checkpoints are kept.

@@ -10,6 +10,7 @@ use prometheus_client::{encoding::text::encode, metrics::info::Info, registry::R
 mod classic;
 mod events;
 mod gauges;
+pub mod history;
 mod labels;
 mod readings;
 
@@ -18,10 +19,13 @@ pub use readings::{ApplianceState, LimitReading, LogReading, Readings, WaitingRe
 
 use events::Events;
 use gauges::Gauges;
+use history::History;
 
 /// The metrics and their registry.
 #[derive(Debug)]
 pub struct Metrics {
+    /// The last day, minute by minute.
+    pub history: History,
     registry: Registry,
     events: Events,
     /// Held while the gauges are set and read: who asks meanwhile sees no half of them.
@@ -35,7 +39,7 @@ impl Default for Metrics {
         registry.register("build", "This program", build);
         let events = Events::new(&mut registry);
         let gauges = Mutex::new(Gauges::new(&mut registry));
-        Self { registry, events, gauges }
+        Self { history: History::default(), registry, events, gauges }
     }
 }
 

@@ -26,6 +26,7 @@ mod anchoring;
 mod certificates;
 mod checkpoints;
 mod cosignatures;
+mod entry_search;
 mod events;
 mod explain;
 mod freeze;
@@ -35,19 +36,23 @@ mod limits;
 mod log;
 mod measured;
 mod officers;
+mod overview;
 mod policy;
 mod readiness;
 mod requests;
 mod sign;
 mod status;
 
-pub use anchoring::{Anchoring, FoundAnchor};
+pub use anchoring::{AnchorStatus, Anchoring, FoundAnchor};
 pub use certificates::{CertificatesStatus, ClientExpiry, FileExpiry};
 pub use checkpoints::Checkpoints;
 pub use cosignatures::{Cosignatures, WitnessStatus};
+pub use entry_search::{EntrySearch, FoundEntries, FoundEntry, Proven};
 pub use events::EventStream;
 pub use key_ends::KeyStatus;
+pub use limits::{LimitUse, LimitUses};
 pub use officers::{PendingList, PendingPolicy, PendingRequest};
+pub use overview::{Freeze, KeyFacts, Overview};
 pub use policy::key_entries;
 pub use readiness::{Check, Readiness};
 pub use sign::SignReply;
@@ -65,6 +70,8 @@ pub struct Operations {
     anchoring: Anchoring,
     addresses: Addresses,
     readiness: readiness::LastCheck,
+    overview: overview::LastOverview,
+    searching: entry_search::OneAtATime,
     mirror: Option<Arc<Mirror>>,
     cosignatures: Option<Cosignatures>,
     certificates: certificates::KnownCertificates,
@@ -99,6 +106,8 @@ impl Operations {
             anchoring,
             addresses,
             readiness,
+            overview: overview::LastOverview::default(),
+            searching: entry_search::OneAtATime::default(),
             mirror,
             cosignatures,
             certificates: certificates::KnownCertificates::new(None),

@@ -34,6 +34,8 @@ struct ConfigFile {
 #[derive(Debug, Deserialize)]
 struct Listener {
     address: SocketAddr,
+    #[serde(default)]
+    console: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -62,6 +64,12 @@ impl ApplianceConfig {
     pub fn monitor_address(&self) -> Result<SocketAddr, Error> {
         let listener = self.file.monitor_listener.as_ref();
         listener.map(|listener| listener.address).ok_or_else(|| self.wrong("has no [monitor_listener]".to_owned()))
+    }
+
+    /// Whether the console page is beside it.
+    #[must_use]
+    pub fn has_console(&self) -> bool {
+        self.file.monitor_listener.as_ref().is_some_and(|listener| listener.console)
     }
 
     /// The directory of the audit log.

@@ -35,6 +35,8 @@ pub struct Plan {
     pub watcher_port: u16,
     /// Where the monitor will listen.
     pub monitor_port: u16,
+    /// Whether the console page will be there.
+    pub console: bool,
     /// Keys beside the appliance's own.
     pub keys: Vec<PlannedKey>,
     /// The template of its policy.
@@ -83,6 +85,7 @@ pub fn initialise(plan: &Plan, invocation: &Invocation, report: &mut Report) -> 
         token: section,
         watcher_port: plan.watcher_port,
         monitor_port: plan.monitor_port,
+        console: plan.console,
         watcher_key_sha256: &watcher.public_key_sha256,
     };
     write_files(&directory, plan.policy, &values, report)?;

@@ -95,6 +95,7 @@ fn prepare(options: &Options, invocation: &Invocation, report: &mut Report) -> R
         module: options.module.clone(),
         watcher_port: ports.watcher,
         monitor_port: ports.monitor,
+        console: true,
         keys: with::keys(options.with)?,
         policy: with::policy(options.with),
     };
@@ -147,8 +148,11 @@ fn what_next(made: &Initialised, config: &ApplianceConfig, programs: &Programs, 
     if once {
         return Ok(format!("\nall done; the audit log stays and can be verified again:\n{verify}"));
     }
+    // A directory of an earlier version has no console.
+    let address = config.monitor_address()?;
+    let console = if config.has_console() { format!("Look at it: http://{address}/\n") } else { String::new() };
     Ok(format!(
-        "\nThe appliance listens at https://{}; its log is {}.\nTry in another terminal:\n\
+        "\nThe appliance listens at https://{}; its log is {}.\n{console}Try in another terminal:\n\
          \x20 {watcher} keys --config {watcher_file}\n\
          \x20 {watcher} sign try-1 --config {watcher_file} --key btc-hot --digest {EXAMPLE_DIGEST} --asset BTC \
          --fee 0.00001 --output {EXAMPLE_ADDRESS}=0.1 --receipt {receipt}\n\

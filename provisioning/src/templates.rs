@@ -15,6 +15,8 @@ pub struct Values<'a> {
     pub watcher_port: u16,
     /// Where the monitor listens.
     pub monitor_port: u16,
+    /// Whether the console page is there.
+    pub console: bool,
     /// SHA-256 of the watcher's SubjectPublicKeyInfo.
     pub watcher_key_sha256: &'a str,
 }
@@ -75,6 +77,7 @@ fn fill(template: &str, values: &Values<'_>) -> String {
         .replace("@TOKEN@", values.token.as_deref().unwrap_or_default())
         .replace("@WATCHER_PORT@", &values.watcher_port.to_string())
         .replace("@MONITOR_PORT@", &values.monitor_port.to_string())
+        .replace("@CONSOLE@", &values.console.to_string())
         .replace("@WATCHER_KEY@", &quoted(values.watcher_key_sha256))
 }
 
@@ -94,12 +97,14 @@ mod tests {
             token: Some(softhsm_section(Path::new("/opt/a \"b\"\\c/é.so"), "chancery")),
             watcher_port: 8443,
             monitor_port: 9464,
+            console: true,
             watcher_key_sha256: "00",
         };
         let parse = |text: String| text.parse::<toml::Table>().unwrap();
         let chancery = parse(chancery_toml(&values));
         assert_eq!(chancery["token"][0]["module"].as_str(), Some("/opt/a \"b\"\\c/é.so"));
         assert_eq!(chancery["watcher_listener"]["address"].as_str(), Some("127.0.0.1:8443"));
+        assert_eq!(chancery["monitor_listener"]["console"].as_bool(), Some(true));
         for (connector, environment) in [(Address::Simulator, 1), (Address::Usb { serial: 7 }, 0)] {
             let yubihsm = Values { token: Some(yubihsm_section(&connector, 2)), ..values.clone() };
             let token = &parse(chancery_toml(&yubihsm))["token"][0];

@@ -19,6 +19,7 @@ mod book;
 mod ceremony;
 mod certificates;
 mod children;
+mod console;
 mod container;
 mod crash;
 mod device_faults;
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
         ceremony::trials(),
         certificates::trials(),
         children::trials(),
+        console::trials(),
         container::trials(),
         crash::trials(),
         device_faults::trials(),

@@ -8,16 +8,13 @@ use super::Failure;
 use crate::config::Config;
 
 mod archive;
-mod device_keys;
 mod export;
-mod filter;
 mod rebuild;
 mod recover;
 mod show;
 mod tail;
 mod verify;
 mod view;
-mod words;
 
 /// `chancery audit ...`
 #[derive(Debug, Subcommand)]

@@ -8,6 +8,7 @@ use std::{
 
 use serde::Serialize;
 
+pub(super) use crate::reading::escape;
 use crate::{config::ConfigError, error_chain::chain, transport::AdminError};
 
 /// How a command ended that did not do what was asked.
@@ -75,14 +76,4 @@ pub(super) fn print_to_reader(line: impl Display) -> io::Result<()> {
 /// Prints a value for machines.
 pub(super) fn print_json(value: &impl Serialize) {
     print(serde_json::to_string_pretty(value).unwrap_or_default());
-}
-
-/// Text of others: a terminal must not obey what a log quotes, nor be made to show it in another order.
-pub(super) fn escape(text: &str) -> String {
-    let reorders = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_control() || reorders(c) { escaped.extend(c.escape_unicode()) } else { escaped.push(c) }
-    }
-    escaped
 }

@@ -16,7 +16,7 @@ pub(super) fn config(root: &Section<'_>, directory: &Path) -> Option<Config> {
     let origin = origin(root);
     let watcher_listener = watcher_listener(root, directory);
     let admin_socket = admin_socket(root, directory);
-    let monitor_address = monitor_address(root);
+    let (monitor_address, serves_console) = monitor_listener(root);
     let tokens = token::tokens(root, directory, profile);
     let witnesses = witness::witnesses(root);
     Some(Config {
@@ -31,6 +31,7 @@ pub(super) fn config(root: &Section<'_>, directory: &Path) -> Option<Config> {
         watcher_listener: watcher_listener?,
         admin_socket: admin_socket?,
         monitor_address,
+        serves_console,
         tokens: tokens?,
         witnesses: witnesses?,
     })
@@ -131,14 +132,14 @@ pub(super) fn admin_socket(root: &Section<'_>, directory: &Path) -> Option<PathB
     Some(socket)
 }
 
-fn monitor_address(root: &Section<'_>) -> Option<SocketAddr> {
-    let section = root.optional_section("monitor_listener")?;
-    let address = address(&section)?;
-    if !address.ip().is_loopback() {
+/// Where it is, and whether it serves the console page.
+fn monitor_listener(root: &Section<'_>) -> (Option<SocketAddr>, bool) {
+    let Some(section) = root.optional_section("monitor_listener") else { return (None, false) };
+    let address = address(&section);
+    if address.is_some_and(|address| !address.ip().is_loopback()) {
         section.mistake("address", "is not on loopback; write 127.0.0.1:PORT or [::1]:PORT");
-        return None;
     }
-    Some(address)
+    (address, section.boolean("console").unwrap_or_default())
 }
 
 fn address(section: &Section<'_>) -> Option<SocketAddr> {

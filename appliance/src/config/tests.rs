@@ -81,6 +81,9 @@ fn the_example_is_read() {
     assert_eq!((config.state_directory, config.admin_socket), (at("state"), at("admin.sock")));
     assert_eq!(config.watcher_listener.private_key, at("pki/server.key"));
     assert_eq!(config.monitor_address, Some("127.0.0.1:9464".parse().unwrap()));
+    assert!(!config.serves_console, "an upgrade shows nobody more than before");
+    let with = EXAMPLE.replace("127.0.0.1:9464\"", "127.0.0.1:9464\"\nconsole = true");
+    assert!(Config::parse(&with, folder.path()).unwrap().serves_console);
     let [main, yubi] = config.tokens.as_slice() else { panic!("{:?}", config.tokens) };
     let serial = Some("0123456789abcdef".to_owned());
     let driver = DriverConfig::Pkcs11 { module: at("libsofthsm2.so"), label: "chancery".to_owned(), serial };
@@ -145,6 +148,7 @@ fn every_mistake_has_its_line_and_words() {
         ),
         ("admin.sock", &"s".repeat(108), "line 16, admin_listener.socket: the path"),
         ("127.0.0.1:9464", "0.0.0.0:9464", "line 19, monitor_listener.address: is not on loopback"),
+        ("127.0.0.1:9464\"", "127.0.0.1:9464\"\nconsole = 1", "line 20, monitor_listener.console: write true or false"),
         ("\"main\"", "\"a b\"", "line 22, token[1].name: write 1 to 40"),
         ("\"yubi\"", "\"main\"", "line 32, token[2].name: another token has this name"),
         ("\"pkcs11\"", "\"tpm\"", "line 23, token[1].driver: write \"pkcs11\" or \"yubihsm\""),

@@ -159,6 +159,7 @@ impl Metrics {
     /// A request for signatures was answered: `signed` or where else it stands, or the code of its refusal. Names are those
     /// of the policy, or [`NO_NAME`].
     pub fn request_answered(&self, watcher: &str, key: &str, outcome: &str) {
+        self.history.answered(outcome);
         let (watcher, key, outcome) = (watcher.to_owned(), key.to_owned(), outcome.to_owned());
         self.events.requests.get_or_create(&RequestLabels { watcher, key, outcome }).inc();
     }
@@ -196,6 +197,7 @@ impl Metrics {
 
     /// A token signed.
     pub fn token_signed(&self, token: &str, signatures: u64, took: Duration) {
+        self.history.token_signed(token, took);
         let label = TokenLabel { token: token.to_owned() };
         self.events.signatures.get_or_create(&label).inc_by(signatures);
         self.events.sign_seconds.get_or_create(&label).observe(took.as_secs_f64());

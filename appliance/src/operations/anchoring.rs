@@ -3,15 +3,13 @@
 
 use std::{
     pin::pin,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicI64, Ordering},
-    },
+    sync::{Arc, OnceLock, PoisonError, RwLock, RwLockWriteGuard},
     time::Duration,
 };
 
 use appliance_wire::Scope;
 use jiff::Timestamp;
+use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -31,8 +29,31 @@ pub struct Anchoring {
     was_anchored: bool,
     held: Mutex<Held>,
     refused: OnceLock<NotAnchored>,
-    /// When this run wrote last, in seconds since 1970; 0 where it did not yet.
-    written_at: AtomicI64,
+    written: RwLock<Written>,
+}
+
+/// The last writing of this run, and why the one after it failed.
+#[derive(Debug, Default)]
+struct Written {
+    /// Entries it covers, and when.
+    last: Option<(u64, Timestamp)>,
+    failing: Option<String>,
+}
+
+/// How far the anchor reaches.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct AnchorStatus {
+    /// The token it is in.
+    pub token: String,
+    /// Entries it covers; none before the first writing of this run.
+    pub size: Option<u64>,
+    /// Seconds since it was written.
+    pub age_s: Option<u64>,
+    /// Whether there is anything beyond it that is worth a writing.
+    pub is_behind: bool,
+    /// Why it cannot be written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failing: Option<String>,
 }
 
 /// What the token holds, as far as is known.
@@ -75,7 +96,7 @@ impl Anchoring {
             was_anchored: opened.state().anchored,
             held: Mutex::new(Held::Unread),
             refused: OnceLock::new(),
-            written_at: AtomicI64::new(0),
+            written: RwLock::default(),
         };
         let unknown = FoundAnchor { is_written: false, charge_percent: Some(UNANCHORED_PERCENT) };
         let found = match tokens.read_anchor(token).await {
@@ -108,8 +129,23 @@ impl Anchoring {
     /// When this run wrote it last.
     #[must_use]
     pub fn written_at(&self) -> Option<Timestamp> {
-        let seconds = self.written_at.load(Ordering::Relaxed);
-        (seconds != 0).then(|| Timestamp::from_second(seconds).ok()).flatten()
+        self.written.read().unwrap_or_else(PoisonError::into_inner).last.map(|(_, at)| at)
+    }
+
+    fn written(&self) -> RwLockWriteGuard<'_, Written> {
+        self.written.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn status(&self, is_behind: bool) -> AnchorStatus {
+        let written = self.written.read().unwrap_or_else(PoisonError::into_inner);
+        let age = |at: Timestamp| u64::try_from(Timestamp::now().duration_since(at).as_secs()).unwrap_or(0);
+        AnchorStatus {
+            token: self.token.clone(),
+            size: written.last.map(|(size, _)| size),
+            age_s: written.last.map(|(_, at)| age(at)),
+            is_behind,
+            failing: written.failing.clone(),
+        }
     }
 
     fn compare(&self, found: Option<&[u8]>, log: &Log) -> Result<Anchored, NotAnchored> {
@@ -122,7 +158,7 @@ impl Anchoring {
         *self.held.lock().await = Held::Ours(vec![found, Some(anchor.clone())]);
         tokens.write_anchor(&self.token, anchor.clone()).await?;
         *self.held.lock().await = Held::Ours(vec![Some(anchor)]);
-        self.written_at.store(Timestamp::now().as_second(), Ordering::Relaxed);
+        self.written().last = Some((at.size, Timestamp::now()));
         Ok(())
     }
 
@@ -196,10 +232,12 @@ impl Operations {
             Ok(outcome) => outcome,
             Err(_) => {
                 let reason = format!("token {} has not answered for {} s", self.anchoring.token, PATIENCE.as_secs());
+                self.anchoring.written().failing = Some(reason.clone());
                 self.audit.anchored(Err(reason)).await;
                 writing.await
             }
         };
+        self.anchoring.written().failing = outcome.clone().err();
         self.audit.anchored(outcome.clone()).await;
         outcome.map(|_| ())
     }

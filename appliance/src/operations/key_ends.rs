@@ -1,7 +1,7 @@
 //! Keys on their way out of use, as officers decided. The appliance destroys none: it sees that a token has one no more.
 
 use appliance_wire::KeyEnd;
-use hsm_types::KeyLabel;
+use hsm_types::{Algorithm, KeyLabel};
 use serde::Serialize;
 
 use super::{Operations, keys::state_of};
@@ -12,6 +12,10 @@ use crate::{refusal::Refusal, state::State};
 pub struct KeyStatus {
     /// Its name.
     pub name: String,
+    /// Its algorithm.
+    pub algorithm: Algorithm,
+    /// `verified`, `declared` or `blind`, for ever.
+    pub evidence: String,
     /// Compressed SEC1 or 32-byte Ed25519, hexadecimal.
     pub public_key: String,
     /// `active`, `retiring`, `disabled`, `pending-destroy`, `destroyed`, or `unused` where the policy does not name it.
@@ -57,7 +61,7 @@ fn due(state: &State, elapsed: u64) -> Vec<KeyLabel> {
     state.key_ends.iter().filter(|(_, end)| is_due(end)).map(|(key, _)| key.clone()).collect()
 }
 
-fn key_statuses(state: &State, elapsed: u64) -> Vec<KeyStatus> {
+pub(super) fn key_statuses(state: &State, elapsed: u64) -> Vec<KeyStatus> {
     let policy = state.policy.as_deref();
     let status = |(name, entry): (&KeyLabel, &appliance_wire::KeyEntry)| {
         let end = state.key_ends.get(name);
@@ -69,6 +73,8 @@ fn key_statuses(state: &State, elapsed: u64) -> Vec<KeyStatus> {
         };
         KeyStatus {
             name: name.to_string(),
+            algorithm: entry.algorithm,
+            evidence: entry.evidence.clone(),
             public_key: entry.public_key.clone(),
             state: named.unwrap_or(unnamed),
             may_be_destroyed_in_s: match end {

@@ -41,6 +41,71 @@ fn limits(state: &State, watcher: &str, moment: Moment) -> Vec<LimitAnswer> {
     answers
 }
 
+/// One sum of a limit.
+#[derive(Clone, Debug)]
+pub struct LimitUse {
+    /// What it is a sum for; none where there is one for all.
+    pub of: Option<(Per, String)>,
+    /// The limit and what is left of it.
+    pub answer: LimitAnswer,
+    /// What is used, in hundredths of its maximum.
+    pub percent: f64,
+}
+
+/// The sums of all limits.
+#[derive(Clone, Debug, Default)]
+pub struct LimitUses {
+    /// In the order of the policy; of destinations the fullest.
+    pub sums: Vec<LimitUse>,
+    /// How many were left out, of whichever limit.
+    pub left_out: usize,
+}
+
+/// Every limit for every key and watcher it has a sum for; of limits per destination the fullest sums. Looks at so many at
+/// most: whoever asks must not hold up the writer.
+pub(super) fn all_limits(state: &State, moment: Moment) -> LimitUses {
+    let Some(policy) = state.policy.as_deref() else { return LimitUses::default() };
+    let mut uses = LimitUses::default();
+    for (place, limit) in policy.limits.iter().enumerate() {
+        let (scopes, left_out) = scopes(policy, state, place, limit, moment);
+        uses.left_out += left_out;
+        for scope in scopes {
+            if uses.sums.len() >= MOST_SUMS {
+                uses.left_out += 1;
+                continue;
+            }
+            let answer = answer(policy, state, place, limit, &scope, moment);
+            let percent = percent(&answer);
+            uses.sums.push(LimitUse { of: limit.per.map(|per| (per, scope)), answer, percent });
+        }
+    }
+    uses
+}
+
+/// What a limit has sums for, and how many of them are not told.
+fn scopes(policy: &Policy, state: &State, place: usize, limit: &Limit, moment: Moment) -> (Vec<String>, usize) {
+    match limit.per {
+        None => (vec![String::new()], 0),
+        Some(Per::Key) => (limit.keys.iter().map(ToString::to_string).collect(), 0),
+        Some(Per::Watcher) => {
+            let is_about = |name: &str| limit.keys.iter().any(|key| policy.grants(name, key));
+            let watchers = policy.watchers.iter().map(|watcher| watcher.name.clone());
+            (watchers.filter(|name| is_about(name)).collect(), 0)
+        }
+        Some(Per::Destination) => state.usage.fullest(place, moment.elapsed, MOST_DESTINATIONS, MOST_LOOKED_AT),
+    }
+}
+
+fn percent(answer: &LimitAnswer) -> f64 {
+    let number = |text: &str| text.parse::<f64>().unwrap_or(0.0);
+    let (used, most) = (number(&answer.used), number(&answer.max));
+    if used >= most { 100.0 } else { used / most * 100.0 }
+}
+
+const MOST_SUMS: usize = 100;
+const MOST_DESTINATIONS: usize = 3;
+const MOST_LOOKED_AT: usize = 1_000;
+
 fn answer(policy: &Policy, state: &State, place: usize, limit: &Limit, scope: &str, moment: Moment) -> LimitAnswer {
     let (used, frees_at) = state.usage.used(place, scope, moment.elapsed);
     let (max, decimals) = (limit.most(), policy.decimals_of(limit));

@@ -16,9 +16,9 @@ use crate::{
 };
 
 /// All that waits for officers.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct PendingList {
-    /// Requests, oldest first.
+    /// Requests, oldest first; at most as many as were asked for.
     pub requests: Vec<PendingRequest>,
     /// The policy that waits to come into force.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,7 +123,7 @@ impl Operations {
     /// # Errors
     /// `audit-log-unavailable`.
     pub async fn pending(&self) -> Result<PendingList, Refusal> {
-        self.audit.query(|state, moment| pending_list(state, moment.elapsed)).await
+        self.audit.query(|state, moment| pending_list(state, moment.elapsed, usize::MAX)).await
     }
 
     /// Looks, as long as it runs, whether something that waited is due: its time over, its delay passed, its policy to
@@ -183,7 +183,7 @@ impl Operations {
     }
 }
 
-fn pending_list(state: &State, elapsed: u64) -> PendingList {
+pub(super) fn pending_list(state: &State, elapsed: u64, most: usize) -> PendingList {
     let request = |(pending, waiting): (&u64, &Waiting)| PendingRequest {
         pending: *pending,
         watcher: waiting.watcher.clone(),
@@ -200,7 +200,7 @@ fn pending_list(state: &State, elapsed: u64) -> PendingList {
         in_force_in_s: waiting.until.saturating_sub(elapsed).div_ceil(1_000),
     };
     PendingList {
-        requests: state.pending.iter().map(request).collect(),
+        requests: state.pending.iter().take(most).map(request).collect(),
         policy: state.waiting_policy.as_ref().map(policy),
     }
 }

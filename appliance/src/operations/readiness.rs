@@ -39,9 +39,14 @@ const AT_MOST_EVERY: Duration = Duration::from_secs(10);
 impl Operations {
     /// Whether requests can be served, as found at most ten seconds ago.
     pub async fn readiness(&self) -> Readiness {
+        self.readiness_within(AT_MOST_EVERY).await
+    }
+
+    /// Whether requests can be served, as found at most so long ago.
+    pub(super) async fn readiness_within(&self, age: Duration) -> Readiness {
         let mut last = self.readiness.0.lock().await;
         if let Some((at, readiness)) = &*last
-            && at.elapsed() < AT_MOST_EVERY
+            && at.elapsed() < age
         {
             return readiness.clone();
         }

@@ -48,7 +48,7 @@ impl Operations {
     }
 
     /// Proof that an entry is in the log, once a checkpoint covers it.
-    fn receipt(&self, index: u64) -> Result<Option<Receipt>, Refusal> {
+    pub(super) fn receipt(&self, index: u64) -> Result<Option<Receipt>, Refusal> {
         let Some(checkpoint) = self.checkpoints.newest().filter(|checkpoint| checkpoint.size() > index) else {
             return Ok(None);
         };

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use appliance_wire::Scope;
 use serde::Serialize;
 
-use super::{CertificatesStatus, Cosignatures, Operations, WitnessStatus};
+use super::{AnchorStatus, CertificatesStatus, Cosignatures, Operations, WitnessStatus};
 use crate::{
     audit::{Ballast, MirrorStatus, ScrubStatus, free_bytes},
     tokens::TokenState,
@@ -60,6 +60,8 @@ pub struct Status {
     pub entries: u64,
     /// Entries the newest checkpoint covers.
     pub checkpoint: Option<u64>,
+    /// How far the anchor in the token reaches.
+    pub anchor: AnchorStatus,
     /// How far the log was checked since the start.
     pub scrub: ScrubStatus,
     /// The second copy of the log, where one is configured.
@@ -149,6 +151,7 @@ impl Operations {
             version: env!("CARGO_PKG_VERSION"),
             entries: self.audit.log().tip().size,
             checkpoint: self.checkpoints.newest().map(|checkpoint| checkpoint.size()),
+            anchor: self.anchoring.status(self.audit.anchor_due().is_behind()),
             scrub: self.audit.scrubbed(),
             policy_version: policy.version,
             policy_sha256: policy.sha256.clone(),

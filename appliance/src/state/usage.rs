@@ -115,6 +115,21 @@ impl Usage {
         (usage.used(scope, now), oldest)
     }
 
+    /// The scopes of a limit with most used, at most so many, and how many others there are. None of them where there are
+    /// more than `looked_at`.
+    #[must_use]
+    pub fn fullest(&self, limit: usize, now: u64, most: usize, looked_at: usize) -> (Vec<String>, usize) {
+        let Some(usage) = self.limits.get(limit) else { return (Vec::new(), 0) };
+        if usage.scopes.len() > looked_at {
+            return (Vec::new(), usage.scopes.len());
+        }
+        let used = usage.scopes.keys().map(|scope| (usage.used(scope, now), scope));
+        let mut used: Vec<_> = used.filter(|(amount, _)| *amount > Amount::ZERO).collect();
+        used.sort_unstable_by(|one, other| other.cmp(one));
+        let left_out = used.len().saturating_sub(most);
+        (used.into_iter().take(most).map(|(_, scope)| scope.clone()).collect(), left_out)
+    }
+
     /// Every bucket: (limit, scope, bucket, amount in base units), for the snapshot.
     pub(super) fn buckets(&self) -> impl Iterator<Item = (usize, &str, u64, Amount)> {
         self.limits.iter().enumerate().flat_map(|(place, limit)| {

@@ -34,7 +34,7 @@ pub(super) fn finished(routes: Router, tell: impl Fn(&Served<'_>) + Clone + Send
             let under_way = UnderWay::begin(&mut request, tell.clone());
             async move {
                 let mut response = without_panic(request, next).await;
-                response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                response.headers_mut().entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
                 under_way.finish(&response);
                 response
             }

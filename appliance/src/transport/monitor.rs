@@ -1,4 +1,5 @@
-//! The monitor listener: plain HTTP on loopback, read only, without a word about any request.
+//! The monitor listener: plain HTTP on loopback, read only. Without a word about any request, but for the console page,
+//! which is there where the configuration says so.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -17,6 +18,8 @@ use super::{
     served::Listener,
 };
 use crate::operations::Operations;
+
+mod console;
 
 /// A bound monitor listener.
 #[derive(Debug)]
@@ -78,7 +81,8 @@ fn router(operations: Arc<Operations>) -> Router {
         .route("/metrics", get(metrics))
         .route("/livez", get(|| async { "ok" }))
         .route("/readyz", get(readyz))
-        .with_state(operations);
+        .with_state(Arc::clone(&operations));
+    let routes = if operations.serves_console() { routes.merge(console::routes(operations)) } else { routes };
     finished(routes, move |served| served.record(&refusals, Listener::Monitor))
 }
 

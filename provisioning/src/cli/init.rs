@@ -56,6 +56,7 @@ impl Init {
             module: self.module,
             watcher_port: 8443,
             monitor_port: 9464,
+            console: false,
             keys: Vec::new(),
             policy: templates::POLICY,
         };

@@ -111,6 +111,7 @@ mod tests {
             token: None,
             watcher_port: free.watcher,
             monitor_port: free.monitor,
+            console: true,
             watcher_key_sha256: "00",
         };
         let (path, watcher) = (directory.path().join("chancery.toml"), directory.path().join("watcher.toml"));

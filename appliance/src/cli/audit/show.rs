@@ -9,11 +9,13 @@ use clap::Args;
 
 use super::{
     super::{Failure, output::print_to_reader},
-    filter::Filter,
     state_directory, unreadable,
     view::View,
 };
-use crate::audit::{Lines, Next};
+use crate::{
+    audit::{Lines, Next},
+    reading::Filter,
+};
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Show {

@@ -14,11 +14,13 @@ use super::{
         output::print_to_reader,
         serve::{runtime, signals},
     },
-    filter::Filter,
     state_directory, unreadable,
     view::View,
 };
-use crate::audit::{Lines, Next};
+use crate::{
+    audit::{Lines, Next},
+    reading::Filter,
+};
 
 #[derive(Args, Debug)]
 pub(in crate::cli) struct Tail {

@@ -3,12 +3,7 @@
 use appliance_wire::Entry;
 use serde_json::Value;
 
-use super::{
-    super::output::escape,
-    device_keys::DeviceKeys,
-    filter::{Filter, Selection},
-    words::words,
-};
+use crate::reading::{DeviceKeys, Filter, Selection, escape, words};
 
 /// How entries are shown.
 #[derive(Debug)]

@@ -92,8 +92,16 @@ fn tables() -> Vec<Table> {
         ),
         Table::new(
             "[monitor_listener]",
-            "Optional: metrics and readiness, over plain HTTP.",
-            vec![key_of("address", "yes", "`\"IP:PORT\"`", "on loopback only; port 0 is any free one")],
+            "Optional: metrics and readiness, and the [console page](console.md), over plain HTTP.",
+            vec![
+                key_of("address", "yes", "`\"IP:PORT\"`", "on loopback only; port 0 is any free one"),
+                key(
+                    "console",
+                    "no, `false`",
+                    "whether [the console page](console.md) is there: it shows the log and the policy to all who can open the \
+                     port; metrics say nothing about requests",
+                ),
+            ],
         ),
         Table::new("[[token]]", "At least one. With `driver = \"pkcs11\"`:", pkcs11()),
         Table::new(
@@ -232,6 +240,7 @@ socket = "admin.sock"
 
 [monitor_listener]
 address = "127.0.0.1:9464"
+console = true
 
 [[token]]
 name = "main"

@@ -6,11 +6,11 @@ use serde_json::Value;
 
 /// Names of keys by serial number of the device and number of the object in it.
 #[derive(Debug, Default)]
-pub(super) struct DeviceKeys(HashMap<(String, u64), String>);
+pub(crate) struct DeviceKeys(HashMap<(String, u64), String>);
 
 impl DeviceKeys {
     /// Learns what a `token` entry tells; nothing from others.
-    pub(super) fn learn(&mut self, entry: &Value) {
+    pub(crate) fn learn(&mut self, entry: &Value) {
         let (Some(serial), Some(keys)) = (entry["serial"].as_str(), entry["device_log"]["keys"].as_object()) else {
             return;
         };
@@ -22,7 +22,7 @@ impl DeviceKeys {
     }
 
     /// The key a device calls so.
-    pub(super) fn name(&self, serial: &str, number: u16) -> Option<&str> {
+    pub(crate) fn name(&self, serial: &str, number: u16) -> Option<&str> {
         self.0.get(&(serial.to_owned(), number.into())).map(String::as_str)
     }
 }

@@ -12,28 +12,28 @@ use serde_json::Value;
 use super::device_keys::DeviceKeys;
 
 /// What an entry must be; everything that is given must hold.
-#[derive(Args, Clone, Debug)]
-pub(super) struct Filter {
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Filter {
     /// About this key and all its children; with KEY/CHILD, about this child or the key as a whole.
     #[arg(long, value_name = "KEY[/CHILD]")]
-    key: Option<KeyPath>,
+    pub(crate) key: Option<KeyPath>,
     /// Of this watcher's requests, or its freeze.
     #[arg(long)]
-    watcher: Option<String>,
+    pub(crate) watcher: Option<String>,
     /// Of one of these kinds.
     #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(Body::KINDS))]
-    kind: Vec<String>,
+    pub(crate) kind: Vec<String>,
     /// From one moment on and before another, RFC 3339; either may be left out.
     #[arg(long, value_name = "FROM..TO")]
-    time: Option<Period>,
+    pub(crate) time: Option<Period>,
     /// Of this request.
     #[arg(long, value_name = "ID")]
-    request: Option<String>,
+    pub(crate) request: Option<String>,
 }
 
 /// `FROM..TO`: the end is not in it.
 #[derive(Clone, Copy, Debug)]
-struct Period {
+pub(crate) struct Period {
     from: Option<Timestamp>,
     to: Option<Timestamp>,
 }
@@ -63,7 +63,7 @@ impl Period {
 
 impl Filter {
     /// Whether every entry passes.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         let Self { key, watcher, kind, time, request } = self;
         key.is_none() && watcher.is_none() && kind.is_empty() && time.is_none() && request.is_none()
     }
@@ -71,19 +71,19 @@ impl Filter {
 
 /// The filter at work: it remembers acceptances, because what they come to does not name their key again.
 #[derive(Debug)]
-pub(super) struct Selection<'a> {
+pub(crate) struct Selection<'a> {
     filter: &'a Filter,
     accepted: HashSet<u64>,
 }
 
 impl<'a> Selection<'a> {
     /// Nothing read yet.
-    pub(super) fn new(filter: &'a Filter) -> Self {
+    pub(crate) fn new(filter: &'a Filter) -> Self {
         Self { filter, accepted: HashSet::new() }
     }
 
     /// Whether the entry passes. To be asked of every entry, in order.
-    pub(super) fn wants(&mut self, entry: &Value, devices: &DeviceKeys) -> bool {
+    pub(crate) fn wants(&mut self, entry: &Value, devices: &DeviceKeys) -> bool {
         let filter = self.filter;
         // First, and always: it remembers.
         let of_key = filter.key.as_ref().is_none_or(|key| self.is_about(key, entry, devices));

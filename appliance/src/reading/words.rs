@@ -15,7 +15,7 @@ mod officers;
 const MOST_LISTED: usize = 3;
 
 /// The entry in words, without index, time and kind.
-pub(super) fn words(body: &Body, devices: &DeviceKeys) -> String {
+pub(crate) fn words(body: &Body, devices: &DeviceKeys) -> String {
     match body {
         Body::Genesis(genesis) => {
             let (origin, token) = (&genesis.origin, &genesis.token);
