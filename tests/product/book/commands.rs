@@ -4,6 +4,9 @@ use clap::error::ErrorKind;
 
 use super::root;
 
+/// With these words files begin: the book names them, and nobody types them.
+const HEADS_OF_FILES: [&str; 3] = ["chancery anchor 1", "chancery watcher journal 1", "chancery ceremony v1"];
+
 /// What is wrong with a call that is shown to be typed.
 pub(super) fn mistake_of_line(words: &[String]) -> Option<String> {
     if words[0] == "make" {
@@ -24,6 +27,10 @@ pub(super) fn mistake_of_mention(text: &str) -> Option<String> {
     let words = words(text);
     if words[0] == "make" {
         return mistake_of_make(&words[1..]);
+    }
+    let stands_for_a_command = words.get(1).is_some_and(|word| word.chars().all(|letter| letter.is_ascii_uppercase()));
+    if stands_for_a_command || HEADS_OF_FILES.contains(&text) {
+        return None;
     }
     mistake(
         &words,

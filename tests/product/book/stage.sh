@@ -1,5 +1,6 @@
-# What stands before the commands of a page: the directories and programs they expect, and a box to try them on. Run as
-# root in a mount and network namespace of its own, in an empty directory. Pages name its functions: `<!-- setting: NAME -->`.
+# What stands before the commands of a page: the directories and programs they expect, and a box to try them on.
+# Run as root in a mount and network namespace of its own, in an empty directory. Pages name its functions, as
+# `<!-- setting: NAME -->`.
 
 stage=$PWD
 served=
@@ -237,6 +238,7 @@ systemctl() {
     case $1 in
         stop) stopped ;;
         start | restart | enable) serve serve ;;
+        status) kill -0 "${served:-0}" ;;
         *) return 1 ;;
     esac
 }
@@ -268,7 +270,9 @@ a_true_loss_with_receipts() {
     rm -rf /mnt/backup/state && cp -a /var/lib/chancery/state /mnt/backup/state
     serving
     asked_for wd-8
-    until command chancery-watcher status wd-8 --json > receipts.json && jq -e .receipt receipts.json; do sleep 0.1; done
+    until command chancery-watcher status wd-8 --json > receipts.json && jq -e .receipt receipts.json; do
+        sleep 0.1
+    done
     stopped
     rm -rf /var/lib/chancery/state && cp -a /mnt/backup/state /var/lib/chancery/state
 }
@@ -279,7 +283,8 @@ a_second_token() {
     SOFTHSM2_CONF=token/softhsm2.conf softhsm2-util --delete-token --token chancery
 }
 a_token_called_second() {
-    SOFTHSM2_CONF=token/softhsm2.conf softhsm2-util --init-token --free --label second --so-pin 12345678 --pin 87654321
+    SOFTHSM2_CONF=token/softhsm2.conf softhsm2-util --init-token --free --label second --so-pin 12345678 \
+        --pin 87654321
     (umask 077; echo 87654321 > token/pin-second)
     sed -n '/^\[\[token/,/^$/p' chancery.toml | sed '
         s/^name = .*/name = "second"/; s/^label = .*/label = "second"/; /^serial/d
@@ -290,4 +295,30 @@ a_token_called_second() {
 a_policy_to_renew() {
     serve serve --config chancery.toml
     the_next_version
+}
+systemd-run() {
+    while [ "$1" != chancery ]; do shift; done
+    "$@"
+}
+# What looks at the machine, and not at Chancery.
+for word in journalctl timedatectl chronyc dmesg iostat ss df; do eval "$word() { :; }"; done
+a_box_with_an_alarm() {
+    a_box_that_serves
+    ln -s pki PKI
+    mkdir /var/lib/chancery/state/evidence
+    asked_for wd-1042
+}
+the_package_is_installed() {
+    mkdir -p place/usr/chancery/examples/ceremony "$stage/installed" && cd "$stage/installed"
+    cp "$repository"/provisioning/plans/*.toml "$stage/place/usr/chancery/examples/ceremony/"
+    mount --bind "$stage/place/usr" /usr/share/doc
+}
+# As the vendor's tool leaves it, with a configuration for it.
+an_empty_token() {
+    a_box
+    rm -r state
+    SOFTHSM2_CONF=token/softhsm2.conf softhsm2-util --delete-token --token chancery
+    SOFTHSM2_CONF=token/softhsm2.conf softhsm2-util --init-token --free --label chancery --so-pin 12345678 \
+        --pin "$(cat token/pin)"
+    sed -i '/^serial = /d' chancery.toml
 }

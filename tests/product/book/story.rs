@@ -1,7 +1,9 @@
 //! Pages told from top to bottom: what they show is typed, in its order, into one shell on a box of the page's own.
 //!
-//! A comment above a block says what has come to pass before it (`setting: ...`, a function of `stage.sh`), or why it is
-//! not typed here (`not run: ...`). A command ends well, but where the page says `exit status N` beside it. The box is at
+//! A comment above a block says what has come to pass before it (`setting: ...`, a function of `stage.sh`), or why it
+//! is
+//! not typed here (`not run: ...`). A command ends well, but where the page says `exit status N` beside it. The box is
+//! at
 //! `/etc/chancery`, in a mount and network namespace, which takes root.
 
 use std::{
@@ -33,38 +35,64 @@ failed() {
 }
 "#;
 
+/// What is told on one box, from its first page to its last.
+struct Story {
+    name: String,
+    pages: Vec<Page>,
+}
+
+/// Pages of this folder are short, and one story: each begins while the box serves.
+const ALARMS: &str = "docs/alarms/";
+
 /// One for each page with something to type.
 pub(super) fn trials() -> Vec<Trial> {
     let can = Command::new("unshare").args(NAMESPACES).arg("true").output().is_ok_and(|tried| tried.status.success());
     if !can {
         eprintln!("the stories of the book are not told: no mount namespace without root");
     }
-    let pages = pages::all().into_iter().filter(|page| page.shell_blocks().iter().any(Block::is_run));
-    let trial = |page: Page| {
-        let name = page.path.trim_start_matches("docs/").trim_end_matches(".md").replace(['/', '-'], "_");
-        Trial::test(format!("book::story::{name}"), move || {
-            tell(&page);
+    let trial = |story: Story| {
+        Trial::test(format!("book::story::{}", story.name), move || {
+            tell(&story);
             Ok(())
         })
         .with_ignored_flag(!can)
     };
-    pages.map(trial).collect()
+    stories().into_iter().map(trial).collect()
 }
 
-fn tell(page: &Page) {
+fn stories() -> Vec<Story> {
+    let pages = pages::all().into_iter().filter(|page| page.shell_blocks().iter().any(Block::is_run));
+    let (alarms, others): (Vec<Page>, Vec<Page>) = pages.partition(|page| page.path.starts_with(ALARMS));
+    let name = |page: &Page| page.path.trim_start_matches("docs/").trim_end_matches(".md").replace(['/', '-'], "_");
+    let mut stories: Vec<Story> =
+        others.into_iter().map(|page| Story { name: name(&page), pages: vec![page] }).collect();
+    if !alarms.is_empty() {
+        stories.push(Story { name: "alarms".to_owned(), pages: alarms });
+    }
+    stories
+}
+
+fn tell(story: &Story) {
     let stage = tempfile::Builder::new().prefix("book").tempdir().unwrap();
     fs::create_dir(stage.path().join("bin")).unwrap();
     for program in ["chancery", "chancery-watcher", "chancery-provision"] {
         symlink(std::env::current_exe().unwrap(), stage.path().join("bin").join(program)).unwrap();
     }
-    let (script, typed) = script(page);
-    fs::write(stage.path().join("story.sh"), script).unwrap();
+    let mut script = format!("{STAGE}{FAILED}");
+    let mut typed = 0;
+    for page in &story.pages {
+        if page.path.starts_with(ALARMS) {
+            script += if typed == 0 { "a_box_with_an_alarm\n" } else { "serving\n" };
+        }
+        typed += write_page(page, &mut script);
+    }
+    fs::write(stage.path().join("story.sh"), script + "stopped\n:\n").unwrap();
     let told = play(stage.path());
     let shown = String::from_utf8_lossy(&told.stdout);
     let last: Vec<&str> = shown.lines().rev().take(40).collect();
     let last: String = last.into_iter().rev().map(|line| format!("{line}\n")).collect();
-    assert!(told.status.success(), "{}: {}\n{last}", page.path, told.status);
-    println!("{}: {typed} commands typed", page.path);
+    assert!(told.status.success(), "{}: {}\n{last}", story.name, told.status);
+    println!("{}: {typed} commands typed", story.name);
 }
 
 fn play(stage: &Path) -> std::process::Output {
@@ -74,16 +102,16 @@ fn play(stage: &Path) -> std::process::Output {
     command.env_remove("SOFTHSM2_CONF").env("repository", root()).output().unwrap()
 }
 
-/// The page as one script, and how many commands it has.
-fn script(page: &Page) -> (String, usize) {
-    let mut script = format!("{STAGE}{FAILED}");
+/// Writes a page's commands; how many they are.
+fn write_page(page: &Page, script: &mut String) -> usize {
     let mut typed = 0;
     for block in page.shell_blocks().iter().filter(|block| block.is_run()) {
         let place = block.place();
         for setting in block.settings() {
-            script += &format!(
-                "{{ {setting}; }} > \"$stage/setting.log\" || failed '{place}, {setting:?}' $? \"$(cat \"$stage/setting.log\")\"\n"
-            );
+            let named = setting.replace('\'', "");
+            *script += &format!("{{ {setting}; }} > \"$stage/setting.log\"\nstatus=$?\n");
+            *script +=
+                &format!("[ $status -eq 0 ] || failed '{place}, {named}' $status \"$(cat \"$stage/setting.log\")\"\n");
         }
         let mut wanted = 0;
         for command in commands(&block.text) {
@@ -93,13 +121,13 @@ fn script(page: &Page) -> (String, usize) {
             }
             typed += 1;
             let command = without_folders(&command);
-            script += &format!("read -r -d '' typed << 'END OF WHAT IS TYPED'\n{command}END OF WHAT IS TYPED\n");
-            script += &format!("printf '== {place}\\n%s\\n' \"$typed\"\neval \"$typed\"\nstatus=$?\n");
-            script += &format!("[ $status -eq {wanted} ] || failed '{place}' $status \"$typed\"\n");
+            *script += &format!("read -r -d '' typed << 'END OF WHAT IS TYPED'\n{command}END OF WHAT IS TYPED\n");
+            *script += &format!("printf '== {place}\\n%s\\n' \"$typed\"\neval \"$typed\"\nstatus=$?\n");
+            *script += &format!("[ $status -eq {wanted} ] || failed '{place}' $status \"$typed\"\n");
             wanted = 0;
         }
     }
-    (script + "stopped\n:\n", typed)
+    typed
 }
 
 /// What the page says of how a command ends.
@@ -112,7 +140,10 @@ fn exit_status(command: &str) -> Option<i32> {
 /// The commands of a block, by what bash takes for a whole one.
 fn commands(text: &str) -> Vec<String> {
     let (mut commands, mut open) = (Vec::new(), String::new());
-    for line in text.lines().filter(|line| !line.is_empty()) {
+    for line in text.lines() {
+        if open.is_empty() && line.is_empty() {
+            continue;
+        }
         open += line;
         open.push('\n');
         if !line.ends_with('\\') && is_whole(&open) {

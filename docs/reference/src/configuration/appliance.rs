@@ -43,7 +43,8 @@ fn tables() -> Vec<Table> {
                 "profile",
                 "yes",
                 "`\"production\"` or `\"development\"`",
-                "what the box is for, [see below](#what-the-profile-changes); the same as in the log's genesis, at start",
+                "what the box is for, [see below](#what-the-profile-changes); the same as in the log's genesis, at \
+                 start",
             )],
         ),
         Table::new(
@@ -54,14 +55,15 @@ fn tables() -> Vec<Table> {
                 key(
                     "mirror_directory",
                     "no",
-                    "folder on another disk for [a second copy of the log](audit-log.md#the-mirror); neither in `directory` \
-                     nor around it. That it holds no more and nothing else than the log is looked at when it starts",
+                    "folder on another disk for [a second copy of the log](audit-log.md#the-mirror); neither in \
+                     `directory` nor around it. That it holds no more and nothing else than the log is looked at \
+                     when it starts",
                 ),
                 key(
                     "archive_directory",
                     "no",
-                    "folder for [entries that leave the store](audit-log.md#archiving): an export of the log, made by \
-                     `audit archive`; neither in `directory` nor around it",
+                    "folder for [entries that leave the store](audit-log.md#archiving): an export of the log, made \
+                     by `audit archive`; neither in `directory` nor around it",
                 ),
             ],
         ),
@@ -71,8 +73,8 @@ fn tables() -> Vec<Table> {
             vec![key(
                 "origin",
                 "yes",
-                "first part of the log's name, for ever: 1 to 100 characters, no white space, no plus, not beginning with \
-                 a slash",
+                "first part of the log's name, for ever: 1 to 100 characters, no white space, no plus, not beginning \
+                 with a slash",
             )],
         ),
         Table::new(
@@ -86,8 +88,8 @@ fn tables() -> Vec<Table> {
             vec![key(
                 "socket",
                 "yes",
-                "path of the Unix socket of the administrator's commands, at most 107 bytes with its folder; made with \
-                 mode 0660",
+                "path of the Unix socket of the administrator's commands, at most 107 bytes with its folder; made \
+                 with mode 0660",
             )],
         ),
         Table::new(
@@ -106,7 +108,8 @@ fn tables() -> Vec<Table> {
         Table::new("[[token]]", "At least one. With `driver = \"pkcs11\"`:", pkcs11()),
         Table::new(
             "[token.pin]",
-            "Where a secret is kept: exactly one of these. A text in place of the table is refused without repeating it.",
+            "Where a secret is kept: exactly one of these. A text in place of the table is refused without repeating \
+             it.",
             secret(),
         ),
         Table::new("[[token]]", "A token with `driver = \"yubihsm\"`:", yubihsm()).second(),
@@ -118,7 +121,8 @@ fn tables() -> Vec<Table> {
                 key(
                     "key",
                     "yes",
-                    "the line `chancery-watcher witness key` printed, a C2SP verifier key of type 4, unlike the others'",
+                    "the line `chancery-watcher witness key` printed, a C2SP verifier key of type 4, unlike the \
+                     others'",
                 ),
             ],
         ),
@@ -163,7 +167,8 @@ fn pkcs11() -> Vec<super::Key> {
         key(
             "module",
             "yes",
-            "the vendor's shared library. In profile `production` a file named like SoftHSM, also behind a link, is refused",
+            "the vendor's shared library. In profile `production` a file named like SoftHSM, also behind a link, is \
+             refused",
         ),
         key("label", "yes", "the token's label, 1 to 32 bytes"),
         key("serial", "no", "the token's serial number, 1 to 16 bytes; needed where two tokens share a label"),
@@ -180,15 +185,15 @@ fn yubihsm() -> Vec<super::Key> {
         key(
             "connector",
             "yes",
-            "`\"http://HOST:PORT\"` of a yubihsm-connector, on the same machine; `\"usb:SERIAL\"`; `\"simulator\"`, which \
-             profile `production` refuses ([more](yubihsm.md))",
+            "`\"http://HOST:PORT\"` of a yubihsm-connector, on the same machine; `\"usb:SERIAL\"`; `\"simulator\"`, \
+             which profile `production` refuses ([more](yubihsm.md))",
         ),
         key("authentication_key", "yes", "object id"),
         key(
             "attestation_ca",
             "no",
-            "PEM file of the maker's certificates, the root last: every key must be [attested](yubihsm.md#attestation) up \
-             to it",
+            "PEM file of the maker's certificates, the root last: every key must be \
+             [attested](yubihsm.md#attestation) up to it",
         ),
         key_of("password", "yes", "table, as `[token.pin]`", "where its password is kept"),
         environment,
@@ -207,7 +212,8 @@ fn secret() -> Vec<super::Key> {
         key(
             "file",
             "one of these",
-            "one line, at most 1024 bytes; no symbolic link, mode closed to group and others, checked again when it is read",
+            "one line, at most 1024 bytes; no symbolic link, mode closed to group and others, checked again when it \
+             is read",
         ),
         key_of(
             "prompt",

@@ -45,7 +45,8 @@ fn tables() -> Vec<Table> {
                 key(
                     "public_keys_sha256",
                     "yes",
-                    "SHA-256 of the SubjectPublicKeyInfo of its certificate, 64 hexadecimal digits; several while it changes",
+                    "SHA-256 of the SubjectPublicKeyInfo of its certificate, 64 hexadecimal digits; several while it \
+                     changes",
                 ),
             ],
         ),
@@ -109,8 +110,8 @@ fn signing_key() -> Vec<Key> {
         key(
             "evidence",
             "no, \"verified\"",
-            "`verified`, `declared`, `blind`: [levels](concepts.md#evidence-levels). The default is that of secp256k1 keys \
-             with `assets`; others must say it",
+            "`verified`, `declared`, `blind`: [levels](concepts.md#evidence-levels). The default is that of \
+             secp256k1 keys with `assets`; others must say it",
         ),
         key("assets", "yes, of `verified` and `declared` keys", "names of what it pays"),
         key(

@@ -62,8 +62,8 @@ fn witness() -> Vec<Key> {
         key(
             "key",
             "yes",
-            "PEM file of its private key, made by `chancery-watcher witness key`; no symbolic link, mode closed to group \
-             and others",
+            "PEM file of its private key, made by `chancery-watcher witness key`; no symbolic link, mode closed to \
+             group and others",
         ),
         key_of("listen", "no", "`\"IP:PORT\"`", "where others submit checkpoints, plain HTTP; port 0 is any free one"),
     ]
@@ -120,7 +120,8 @@ fn chain() -> Vec<Key> {
         key(
             "ca",
             "yes, with `https`",
-            "PEM file: the CAs the node's certificate may come from, no other is believed; read at the start. TLS 1.2 or 1.3",
+            "PEM file: the CAs the node's certificate may come from, no other is believed; read at the start. TLS \
+             1.2 or 1.3",
         ),
         key(
             "credentials",
@@ -130,8 +131,8 @@ fn chain() -> Vec<Key> {
         key(
             "strategy",
             "no",
-            "chains of Bitcoin's kind: `\"wallet\"` (a watch-only wallet of the node) or `\"blocks\"` (no wallet), which \
-             it is without",
+            "chains of Bitcoin's kind: `\"wallet\"` (a watch-only wallet of the node) or `\"blocks\"` (no wallet), \
+             which it is without",
         ),
         key("wallet", "no, \"chancery\"", "that wallet's name"),
         key("key", "yes", "the signer's key that pays; deposits come to its children, on Solana to itself"),
@@ -154,8 +155,8 @@ fn chain() -> Vec<Key> {
             "sweep_above",
             "no",
             "amount, a text",
-            "from how much on deposits are brought from the children to the key, in `asset`; without it they stay. Not on \
-             Solana",
+            "from how much on deposits are brought from the children to the key, in `asset`; without it they stay. \
+             Not on Solana",
         ),
         key("offline", "no, false", "withdrawals are [signed elsewhere](watcher.md#signing-elsewhere)"),
         key("nonce_account", "yes, on Solana", "the account whose nonce our transactions use"),
