@@ -4,6 +4,7 @@
 //! release.
 
 mod formats;
+mod golden;
 
 use std::{
     fs::{self, OpenOptions},
@@ -37,6 +38,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("upgrade::a_token_is_opened_again_although_the_program_file_was_replaced", replaced_while_it_serves),
     ];
     trials.extend(formats::trials());
+    trials.extend(golden::trials());
     trials
 }
 
