@@ -29,6 +29,17 @@ pub(crate) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
+/// Whether this process may make namespaces and mount in them; said aloud where it may not.
+pub(crate) fn may_make_namespaces() -> bool {
+    let mut probe = Command::new("unshare");
+    probe.args(["--mount", "--pid", "--net", "--cgroup", "--fork", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]);
+    let may = rustix::process::geteuid().is_root() && probe.output().is_ok_and(|output| output.status.success());
+    if !may {
+        println!("SKIPPED: it needs root, and the right to mount");
+    }
+    may
+}
+
 /// Both units, each with its drop-ins.
 const UNITS: [(&str, &str, &[&str]); 2] = [
     ("appliance/package", "chancery.service", &["chancery-usb-yubihsm.conf", "chancery-listen.conf"]),
