@@ -22,7 +22,7 @@ quickstart-flags = $(if $(filter 1,$(ONCE)),--once) $(if $(WITH),--with $(WITH))
 
 FUZZ_SECONDS ?= 60
 
-.PHONY: help quickstart test check bench fuzz soak docs image deb sbom reproducible clean-quickstart programs
+.PHONY: help quickstart test check bench fuzz soak clients docs image deb sbom reproducible clean-quickstart programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,19 @@ fuzz: ## each fuzz target for FUZZ_SECONDS (needs `cargo install cargo-fuzz --lo
 	@cd appliance/wire/fuzz && for target in psbt eip2718 request; do \
 		RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run -s none $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=65536; \
 	done
+
+# Into a directory of one's own: CLIENTS=. The tools are in var/, see .ci/prerequisites.
+CLIENTS ?= var/clients
+clients: ## clients for Python and TypeScript, made from docs/openapi.json into var/clients
+	@.ci/prerequisites clients
+	@rm -rf -- "$(CLIENTS)/python" "$(CLIENTS)/typescript"; mkdir -p "$(CLIENTS)/python" "$(CLIENTS)/typescript"
+	@PYTHONPATH="$$PWD/var/python" PATH="$$PWD/var/python/bin:$$PATH" python3 -B -m openapi_python_client generate \
+		--path docs/openapi.json --config watcher-client/clients/python/config.yaml --meta none --fail-on-warning \
+		--output-path "$(CLIENTS)/python/chancery_client"
+	@cp watcher-client/clients/typescript/{package.json,tsconfig.json,example.ts} "$(CLIENTS)/typescript"
+	@ln -s "$$PWD/var/npm/node_modules" "$(CLIENTS)/typescript/node_modules"
+	@node var/npm/node_modules/openapi-typescript/bin/cli.js docs/openapi.json --output "$(CLIENTS)/typescript/chancery.d.ts"
+	@node var/npm/node_modules/typescript/bin/tsc --project "$(CLIENTS)/typescript"
 
 # The appliance alone: what makes keys is in no image.
 image: ## the appliance's container image, target/PROFILE/chancery.oci.tar, without engine and network (PROFILE=dev)

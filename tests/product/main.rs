@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
+mod api_schema;
 mod approvals;
 mod archive;
 mod audit_show;
@@ -19,6 +20,7 @@ mod book;
 mod ceremony;
 mod certificates;
 mod children;
+mod clients;
 mod console;
 mod container;
 mod crash;
@@ -77,6 +79,7 @@ fn main() -> ExitCode {
         return code;
     }
     let trials: Vec<Trial> = [
+        api_schema::trials(),
         approvals::trials(),
         archive::trials(),
         audit_show::trials(),
@@ -87,6 +90,7 @@ fn main() -> ExitCode {
         ceremony::trials(),
         certificates::trials(),
         children::trials(),
+        clients::trials(),
         console::trials(),
         container::trials(),
         crash::trials(),

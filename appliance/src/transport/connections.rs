@@ -22,6 +22,7 @@ use super::Limits;
 
 mod activity;
 mod http;
+mod leftover;
 mod peers;
 mod stall;
 mod takeover;

@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use appliance_wire::{
     AddressesAnswer, AddressesRequest, EntryAnswer, EventsAnswer, Explanation, KeyAnswer, KeysAnswer, LimitsAnswer,
-    Problem, ProblemCode, ProofAnswer, SignatureAnswer, SignatureRequest,
+    Problem, ProblemCode, ProofAnswer, SignatureAnswer, SignatureRequest, openapi::Schemas,
 };
 use serde_json::{Map, Value, json};
-use utoipa::{ToSchema, openapi::RefOr, openapi::schema::Schema};
 
 mod calls;
 mod examples;
+mod links;
 
 use calls::{Answer, CALLS, Call};
 
@@ -58,6 +58,7 @@ fn paths() -> Value {
 fn operation(call: &Call) -> Value {
     let mut operation = json!({
         "operationId": call.id,
+        "tags": [call.tag()],
         "summary": call.summary,
         "responses": responses(call),
     });
@@ -74,7 +75,7 @@ fn operation(call: &Call) -> Value {
 fn responses(call: &Call) -> Value {
     let mut responses = Map::new();
     for answer in call.answers {
-        responses.insert(answer.status.to_string(), success(answer));
+        responses.insert(answer.status.to_string(), success(call, answer));
     }
     let mut by_status: BTreeMap<u16, Vec<ProblemCode>> = BTreeMap::new();
     for code in call.problems.iter().flat_map(|codes| codes.iter()) {
@@ -86,11 +87,14 @@ fn responses(call: &Call) -> Value {
     Value::Object(responses)
 }
 
-fn success(answer: &Answer) -> Value {
+fn success(call: &Call, answer: &Answer) -> Value {
     let mut response =
         json!({ "description": answer.description, "content": { answer.media_type: media(answer.schema) } });
     if answer.status == 202 {
         response["headers"] = retry_after();
+    }
+    if let Some(links) = links::after(call.id).filter(|_| answer.media_type == "application/json") {
+        response["links"] = links;
     }
     response
 }
@@ -99,7 +103,7 @@ fn media(schema: &str) -> Value {
     let example = examples::of(schema);
     match schema {
         "text" => json!({ "schema": { "type": "string" }, "example": example }),
-        "object" => json!({ "schema": { "type": "object" } }),
+        "object" => json!({ "schema": { "type": "object", "additionalProperties": true } }),
         name => json!({ "schema": { "$ref": format!("#/components/schemas/{name}") }, "example": example }),
     }
 }
@@ -128,31 +132,25 @@ fn retry_after() -> Value {
     } })
 }
 
-type Schemas = Vec<(String, RefOr<Schema>)>;
-
 fn schemas() -> Value {
-    let mut schemas = Schemas::new();
-    add::<SignatureRequest>(&mut schemas);
-    add::<SignatureAnswer>(&mut schemas);
-    add::<KeysAnswer>(&mut schemas);
-    add::<KeyAnswer>(&mut schemas);
-    add::<AddressesRequest>(&mut schemas);
-    add::<AddressesAnswer>(&mut schemas);
-    add::<Explanation>(&mut schemas);
-    add::<LimitsAnswer>(&mut schemas);
-    add::<EventsAnswer>(&mut schemas);
-    add::<EntryAnswer>(&mut schemas);
-    add::<ProofAnswer>(&mut schemas);
-    add::<Problem>(&mut schemas);
-    let mut all: BTreeMap<String, Value> = schemas.into_iter().map(|(name, schema)| (name, json!(schema))).collect();
-    all.insert("FreezeRequest".to_owned(), calls::freeze_request());
-    all.insert("FreezeAnswer".to_owned(), calls::freeze_answer());
-    json!(all)
-}
-
-fn add<T: ToSchema>(schemas: &mut Schemas) {
-    schemas.push((T::name().into_owned(), T::schema()));
-    T::schemas(schemas);
+    Schemas::default()
+        .of::<SignatureRequest>()
+        .of::<SignatureAnswer>()
+        .of::<KeysAnswer>()
+        .of::<KeyAnswer>()
+        .of::<AddressesRequest>()
+        .of::<AddressesAnswer>()
+        .of::<Explanation>()
+        .of::<LimitsAnswer>()
+        .of::<EventsAnswer>()
+        .of::<EntryAnswer>()
+        .of::<ProofAnswer>()
+        .of::<Problem>()
+        .with_more("Item", calls::either_digest_or_message())
+        .with("CosignaturesAnswer", calls::cosignatures_answer())
+        .with("FreezeRequest", calls::freeze_request())
+        .with("FreezeAnswer", calls::freeze_answer())
+        .into_value()
 }
 
 #[cfg(test)]

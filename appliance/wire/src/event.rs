@@ -64,7 +64,7 @@ pub struct Event {
     pub children: Option<EventChildren>,
     /// What the freeze covers (`frozen`, `unfrozen`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Object))]
+    #[cfg_attr(feature = "openapi", schema(schema_with = what))]
     pub what: Option<Scope>,
 }
 
@@ -123,6 +123,20 @@ pub struct EventChildren {
     pub first: u32,
     /// How many.
     pub count: u32,
+}
+
+/// A [`Scope`] as it is written, for readers that know no enums with content.
+#[cfg(feature = "openapi")]
+fn what() -> utoipa::openapi::Object {
+    use utoipa::openapi::{Object, Type};
+    let scope = Object::builder().schema_type(Type::String).enum_values(Some(["all", "key", "watcher"]));
+    let name = Object::builder().schema_type(Type::String).description(Some("Of the key or watcher."));
+    Object::builder()
+        .description(Some("What the freeze covers (`frozen`, `unfrozen`)."))
+        .property("scope", scope)
+        .property("name", name)
+        .required("scope")
+        .build()
 }
 
 impl Event {

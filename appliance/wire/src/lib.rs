@@ -17,6 +17,8 @@ mod explanation;
 mod fork;
 mod format;
 mod note_key;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod problem;
 mod receipt;
 mod request;

@@ -10,7 +10,11 @@ use crate::{Decimal, NotCanonical, canonical, sha256_hex};
 /// A request's name, unique per watcher: 1 to 128 of `A-Z a-z 0-9 . _ : -`, beginning with a letter or digit.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(try_from = "String", into = "String")]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(value_type = String))]
+#[cfg_attr(
+    feature = "openapi",
+    derive(utoipa::ToSchema),
+    schema(value_type = String, pattern = "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")
+)]
 pub struct RequestId(String);
 
 /// A text that is no [`RequestId`].
@@ -63,6 +67,7 @@ impl fmt::Display for RequestId {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SignatureRequest {
     /// 1 to 256, all of one key family.
+    #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 256))]
     pub items: Vec<Item>,
     /// What the watcher says this pays; required on a `declared` key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -75,6 +80,7 @@ pub struct SignatureRequest {
     pub replaces: Option<RequestId>,
     /// RFC 3339; after it the token is not asked any more. Not part of the content.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(format = DateTime))]
     pub expires_at: Option<String>,
 }
 
@@ -96,15 +102,23 @@ impl SignatureRequest {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Item {
     /// `key` or `key/child`.
-    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "btc-hot"))]
+    #[cfg_attr(feature = "openapi", schema(
+        value_type = String,
+        pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,39}(/(0|[1-9][0-9]{0,9}))?$",
+        example = "btc-hot",
+    ))]
     pub key: KeyPath,
     /// 32 bytes, hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>, pattern = "^[0-9A-Fa-f]{64}$"))]
     pub digest: Option<Digest>,
     /// The message itself, hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    #[cfg_attr(feature = "openapi", schema(
+        value_type = Option<String>,
+        max_length = 8192,
+        pattern = "^([0-9A-Fa-f]{2})*$",
+    ))]
     pub message: Option<MessageHex>,
 }
 
@@ -133,12 +147,18 @@ impl From<MessageHex> for String {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Transfer {
     /// Name of an asset of the policy.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^[!-~]{1,128}$"))]
     pub asset: String,
     /// In the chain's native asset, main unit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    #[cfg_attr(feature = "openapi", schema(
+        value_type = Option<String>,
+        max_length = 100,
+        pattern = r"^(0|[1-9][0-9]*)(\.[0-9]+)?$",
+    ))]
     pub fee: Option<Decimal>,
     /// Every payment; change is left out.
+    #[cfg_attr(feature = "openapi", schema(max_items = 1000))]
     pub outputs: Vec<Output>,
 }
 
@@ -148,9 +168,15 @@ pub struct Transfer {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Output {
     /// An address of the asset's chain.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^[!-~]{1,128}$"))]
     pub destination: String,
     /// In the asset's main unit.
-    #[cfg_attr(feature = "openapi", schema(value_type = String, example = "0.1"))]
+    #[cfg_attr(feature = "openapi", schema(
+        value_type = String,
+        max_length = 100,
+        pattern = r"^(0|[1-9][0-9]*)(\.[0-9]+)?$",
+        example = "0.1",
+    ))]
     pub amount: Decimal,
     /// The withdrawal this output pays; bound for ever to the first that used it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -163,8 +189,10 @@ pub struct Output {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Evidence {
     /// `psbt` or `eip2718`.
+    #[cfg_attr(feature = "openapi", schema(pattern = "^(psbt|eip2718)$"))]
     pub format: String,
     /// Base64.
+    #[cfg_attr(feature = "openapi", schema(content_encoding = "base64"))]
     pub data: String,
 }
 

@@ -15,13 +15,14 @@ use serde_json::Value;
 use super::{Installation, eventually};
 
 const LONGEST_ANSWER: Duration = Duration::from_secs(20);
-const TOKEN: &str = "a-token-of-the-tests-0123456789abcdef";
+pub(crate) const TOKEN: &str = "a-token-of-the-tests-0123456789abcdef";
 
 /// The daemon's place: config, token and port. The daemon itself may come and go.
 pub(crate) struct Daemon<'a> {
     installation: &'a Installation,
     child: Option<Child>,
-    api: SocketAddr,
+    /// Where its API listens.
+    pub(crate) api: SocketAddr,
 }
 
 impl<'a> Daemon<'a> {

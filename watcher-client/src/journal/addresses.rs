@@ -31,6 +31,7 @@ pub struct PoolStanding {
     /// Watched, and given to nobody yet.
     pub free: u64,
     /// The last child pulled from the signer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_child: Option<u32>,
 }
 

@@ -260,6 +260,7 @@ pub struct Waiting {
     /// For people: what is missing and what to do.
     pub why: String,
     /// The signer's code, where the signer is the reason: `limit-exceeded`, `pending`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// Since when, RFC 3339.
     pub since: String,

@@ -22,6 +22,7 @@ use reqwest::{
 use serde::Serialize;
 
 use super::{
+    body::with_small_body,
     desk::Desk,
     openapi,
     problem::{ProblemCode, Refusal},
@@ -45,8 +46,9 @@ pub(super) fn router(desk: Arc<Desk>) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/openapi.json", get(document))
         .route("/v1/withdrawals", get(withdrawals::list))
-        // `import` is no withdrawal's name here, and may be one's in the other calls.
-        .route("/v1/withdrawals/{id}", get(withdrawals::show).put(withdrawals::put).post(portable::import))
+        // So no withdrawal is called `import`.
+        .route("/v1/withdrawals/import", post(portable::import))
+        .route("/v1/withdrawals/{id}", get(withdrawals::show).put(withdrawals::put))
         .route("/v1/withdrawals/{id}/bump", post(withdrawals::bump))
         .route("/v1/withdrawals/{id}/cancel", post(withdrawals::cancel))
         .route("/v1/withdrawals/{id}/export", get(portable::export))
@@ -65,16 +67,20 @@ pub(super) fn router(desk: Arc<Desk>) -> Router {
 
 /// No token, no answer but to `/healthz`; and no panic costs more than its request.
 async fn admit(State(desk): State<Arc<Desk>>, request: Request, next: Next) -> Response {
-    let shown = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
-    let is_known = shown.is_some_and(|header| desk.token.is_shown(header));
-    let mut response = if is_known || request.uri().path() == "/healthz" {
-        without_panic(request, next).await
-    } else {
-        let detail = "show the content of `run.token_file`: `authorization: Bearer TOKEN`";
-        Refusal::new(ProblemCode::Unauthenticated, detail).into_response()
-    };
+    let answer = admitted(&desk, request, next).await;
+    let mut response = answer.unwrap_or_else(IntoResponse::into_response);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+async fn admitted(desk: &Desk, request: Request, next: Next) -> Result<Response, Refusal> {
+    let request = with_small_body(request).await?;
+    let shown = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    if shown.is_some_and(|header| desk.token.is_shown(header)) || request.uri().path() == "/healthz" {
+        return Ok(without_panic(request, next).await);
+    }
+    let detail = "show the content of `run.token_file`: `authorization: Bearer TOKEN`";
+    Err(Refusal::new(ProblemCode::Unauthenticated, detail))
 }
 
 async fn without_panic(request: Request, next: Next) -> Response {
@@ -112,6 +118,13 @@ fn json_with(status: StatusCode, answer: &impl Serialize) -> Result<Response, Re
     let body = serde_json::to_vec(answer);
     let body = body.map_err(|error| Refusal::new(ProblemCode::Internal, error.to_string()))?;
     Ok((status, [(CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// Where a page begins: after this cursor, or at the first.
+fn cursor(after: Option<u64>) -> Result<u64, Refusal> {
+    let after = after.unwrap_or_default();
+    let fits = i64::try_from(after).is_ok();
+    fits.then_some(after).ok_or_else(|| Refusal::malformed(format!("`after` is a cursor: at most {}", i64::MAX)))
 }
 
 /// How long a page is.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::{
-    body::to_bytes,
+    body::{Body, Bytes, HttpBody, to_bytes},
     extract::{FromRequest, FromRequestParts, Query, Request},
 };
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -31,16 +31,33 @@ impl<S: Send + Sync, T: DeserializeOwned, const MOST: usize> FromRequest<S> for 
         if !essence.eq_ignore_ascii_case(b"application/json") || headers.contains_key(CONTENT_ENCODING) {
             return Err(Refusal::malformed("send the body as it is, with the header `content-type: application/json`"));
         }
-        let read = timeout(BODY_TIMEOUT, to_bytes(request.into_body(), MOST)).await;
-        let read = read.map_err(|_| Refusal::malformed("the body did not arrive in time: send it faster"))?;
-        let bytes = read.map_err(|_| {
-            let detail = format!("this call takes a body of at most {MOST} bytes: send less, and all of it");
-            Refusal::new(ProblemCode::TooLarge, detail)
-        })?;
+        let bytes = read(request.into_body(), MOST).await?;
         serde_json::from_slice(&bytes)
             .map(Self)
             .map_err(|error| Refusal::malformed(format!("the body is not of the documented form: {error}")))
     }
+}
+
+/// The request with its body in memory, where that is small.
+///
+/// hyper closes the connection behind an answer to a request that was not read to its end, and a client that keeps its
+/// connections loses its next one: so small bodies are read before anything can be refused.
+pub(super) async fn with_small_body(request: Request) -> Result<Request, Refusal> {
+    let length = request.body().size_hint().exact().and_then(|length| usize::try_from(length).ok());
+    if length.is_none_or(|length| length > SMALL) {
+        return Ok(request);
+    }
+    let (parts, body) = request.into_parts();
+    Ok(Request::from_parts(parts, Body::from(read(body, SMALL).await?)))
+}
+
+async fn read(body: Body, most: usize) -> Result<Bytes, Refusal> {
+    let read = timeout(BODY_TIMEOUT, to_bytes(body, most)).await;
+    let read = read.map_err(|_| Refusal::malformed("the body did not arrive in time: send it faster"))?;
+    read.map_err(|_| {
+        let detail = format!("this call takes a body of at most {most} bytes: send less, and all of it");
+        Refusal::new(ProblemCode::TooLarge, detail)
+    })
 }
 
 /// What the query asks for.

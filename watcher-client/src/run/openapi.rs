@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
+use appliance_wire::openapi::Schemas;
 use serde_json::{Map, Value, json};
-use utoipa::{ToSchema, openapi::RefOr, openapi::schema::Schema};
 
 use super::{
     problem::{ProblemCode, WatcherProblem},
@@ -62,6 +62,7 @@ fn paths() -> Value {
 fn operation(call: &Call) -> Value {
     let mut operation = json!({
         "operationId": call.id,
+        "tags": [call.tag()],
         "summary": call.summary,
         "responses": responses(call),
     });
@@ -105,32 +106,26 @@ fn words(code: ProblemCode) -> String {
 fn media(schema: &str) -> Value {
     match schema {
         "text" => json!({ "schema": { "type": "string" } }),
-        "object" => json!({ "schema": { "type": "object" } }),
+        "object" => json!({ "schema": { "type": "object", "additionalProperties": true } }),
         name => json!({ "schema": { "$ref": format!("#/components/schemas/{name}") } }),
     }
 }
 
-type Schemas = Vec<(String, RefOr<Schema>)>;
-
 fn schemas() -> Value {
-    let mut schemas = Schemas::new();
-    add::<WithdrawalRequest>(&mut schemas);
-    add::<WithdrawalView>(&mut schemas);
-    add::<WithdrawalsAnswer>(&mut schemas);
-    add::<DepositsAnswer>(&mut schemas);
-    add::<Assigned>(&mut schemas);
-    add::<AssignedAnswer>(&mut schemas);
-    add::<ChainView>(&mut schemas);
-    add::<ChainsAnswer>(&mut schemas);
-    add::<Event>(&mut schemas);
-    add::<WatcherEventsAnswer>(&mut schemas);
-    add::<WatcherProblem>(&mut schemas);
-    json!(schemas.into_iter().map(|(name, schema)| (name, json!(schema))).collect::<BTreeMap<String, Value>>())
-}
-
-fn add<T: ToSchema>(schemas: &mut Schemas) {
-    schemas.push((T::name().into_owned(), T::schema()));
-    T::schemas(schemas);
+    Schemas::default()
+        .of::<WithdrawalRequest>()
+        .of::<WithdrawalView>()
+        .of::<WithdrawalsAnswer>()
+        .of::<DepositsAnswer>()
+        .of::<Assigned>()
+        .of::<AssignedAnswer>()
+        .of::<ChainView>()
+        .of::<ChainsAnswer>()
+        .of::<Event>()
+        .of::<WatcherEventsAnswer>()
+        .of::<WatcherProblem>()
+        .with("Exported", calls::exported())
+        .into_value()
 }
 
 #[cfg(test)]

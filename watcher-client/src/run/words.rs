@@ -23,7 +23,7 @@ pub struct WithdrawalRequest {
     #[schema(example = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080")]
     pub destination: String,
     /// How much arrives there, in the asset's main unit; the fee comes on top.
-    #[schema(value_type = String, example = "0.1")]
+    #[schema(value_type = String, max_length = 100, pattern = r"^(0|[1-9][0-9]*)(\.[0-9]+)?$", example = "0.1")]
     pub amount: Decimal,
     /// The data field of the payment, on chains that have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]

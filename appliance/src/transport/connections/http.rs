@@ -19,6 +19,7 @@ use tower::ServiceExt;
 use super::{
     Limits,
     activity::{Activity, Tracked},
+    leftover::ReadToTheEnd,
     stall::Deadlines,
     takeover::Takeover,
 };
@@ -63,7 +64,9 @@ async fn serve_requests<S>(
     let stream = Deadlines::new(stream, Arc::clone(activity), limits.clone(), protocol == Protocol::Http1);
     let requests = Arc::clone(activity);
     let takeover = (protocol == Protocol::Http1).then(|| takeover.clone());
-    let service = service_fn(move |mut request: Request<Incoming>| {
+    let of_bodies = limits.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(|body| Body::new(ReadToTheEnd::new(body, &of_bodies)));
         if let Some(takeover) = takeover.clone() {
             request.extensions_mut().insert(takeover);
         }
@@ -87,10 +90,9 @@ async fn answer(
     router: Router,
     peer: Option<Peer>,
     activity: Arc<Activity>,
-    request: Request<Incoming>,
+    mut request: Request<Body>,
 ) -> Result<Response<Body>, Infallible> {
     let in_progress = activity.begin();
-    let mut request = request.map(Body::new);
     if let Some(peer) = peer {
         request.extensions_mut().insert(peer);
     }

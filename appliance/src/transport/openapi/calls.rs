@@ -1,6 +1,7 @@
 //! The calls of the watcher API, as a table.
 
 use appliance_wire::ProblemCode::{self, *};
+use hsm_types::LAST_CHILD;
 use serde_json::{Value, json};
 
 /// One call.
@@ -13,6 +14,13 @@ pub(super) struct Call {
     pub(super) body: Option<&'static str>,
     pub(super) answers: &'static [Answer],
     pub(super) problems: &'static [&'static [ProblemCode]],
+}
+
+impl Call {
+    /// What it is about: the name of a group in clients made from the document.
+    pub(super) fn tag(&self) -> &'static str {
+        self.path.strip_prefix("/v1/").and_then(|path| path.split('/').next()).unwrap_or("service")
+    }
 }
 
 /// One good answer.
@@ -188,7 +196,7 @@ pub(super) const CALLS: &[Call] = &[
         summary: "Hands over a checkpoint's note with cosignatures. Those of configured witnesses are verified and kept, \
                   others passed over.",
         body: Some("text"),
-        answers: &[ok("`cosigned_by`: the configured witnesses among them, by name.", "object")],
+        answers: &[ok("The configured witnesses among them.", "CosignaturesAnswer")],
         problems: &[ANY, &[NotFound, TooLarge]],
         ..READ
     },
@@ -257,8 +265,16 @@ pub(super) fn parameter(name: &str) -> Value {
             json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$" }),
             json!("wd-1042"),
         ),
-        "key" => ("Name of a key.", json!({ "type": "string" }), json!("btc-hot")),
-        "?after?" => ("The child before the first wanted.", number, json!(99)),
+        "key" => (
+            "Name of a key.",
+            json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$" }),
+            json!("btc-hot"),
+        ),
+        "?after?" => (
+            "The child before the first wanted.",
+            json!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": LAST_CHILD }),
+            json!(99),
+        ),
         "?after?entry" => ("Index of the entry before the first wanted.", number, json!(1233)),
         "?size" => ("Number of entries of the tree.", number, json!(1240)),
         "?from" => ("Number of entries of the smaller tree.", number, json!(1200)),
@@ -274,6 +290,29 @@ pub(super) fn parameter(name: &str) -> Value {
         "description": description,
         "schema": schema,
         "example": example,
+    })
+}
+
+/// What holds of an item, in a form that makers of clients pass over: a `oneOf` would be two types to them.
+pub(super) fn either_digest_or_message() -> Value {
+    let there = |name: &str| json!({ "required": [name], "properties": { name: { "type": "string" } } });
+    json!({
+        "if": there("digest"),
+        "then": { "properties": { "message": { "type": "null" } } },
+        "else": there("message"),
+    })
+}
+
+/// Answer of `POST /v1/log/cosignatures`.
+pub(super) fn cosignatures_answer() -> Value {
+    json!({
+        "type": "object",
+        "required": ["cosigned_by"],
+        "properties": { "cosigned_by": {
+            "type": "array",
+            "items": { "type": "string" },
+            "description": "By their names in the configuration.",
+        } },
     })
 }
 

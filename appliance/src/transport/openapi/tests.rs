@@ -2,8 +2,12 @@
 
 use std::{env, fs, path::Path};
 
-use appliance_wire::RequestId;
+use appliance_wire::{
+    RequestId,
+    openapi::{broken_references, references},
+};
 use serde::de::DeserializeOwned;
+use utoipa::ToSchema;
 
 use super::*;
 
@@ -21,22 +25,22 @@ fn the_committed_copy_is_the_document() {
 }
 
 #[test]
-fn every_reference_leads_somewhere() {
-    fn walk<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
-        if let Some(members) = value.as_object() {
-            found.extend(members.get("$ref").and_then(Value::as_str));
-        }
-        let members = value.as_object().into_iter().flat_map(Map::values);
-        let items = value.as_array().into_iter().flatten();
-        members.chain(items).for_each(|inner| walk(inner, found));
-    }
+fn every_reference_and_link_leads_somewhere() {
     let document = whole();
-    let mut references = Vec::new();
-    walk(&document, &mut references);
-    assert!(references.len() > 50);
-    for reference in references {
-        assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+    assert!(references(&document).len() > 50);
+    assert_eq!(broken_references(&document), [""; 0]);
+    let mut links = 0;
+    for call in CALLS {
+        for (name, link) in links::after(call.id).iter().flat_map(|links| links.as_object().unwrap()) {
+            let target = CALLS.iter().find(|call| link["operationId"] == call.id).unwrap();
+            for parameter in link["parameters"].as_object().unwrap().keys() {
+                let takes = |known: &&&str| known.trim_start_matches('?').split('?').next() == Some(parameter);
+                assert!(target.parameters.iter().find(takes).is_some(), "{name}: {parameter}");
+            }
+            links += 1;
+        }
     }
+    assert!(links > 5);
 }
 
 #[test]

@@ -63,15 +63,10 @@ impl Bodies {
         let (parts, mut body) = request.into_parts();
         only(kind, &parts.headers)?;
         let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-        let read = if declared > most {
-            Err(too_large(most))
-        } else {
-            timeout(self.limits.body, self.collect(most, &mut body)).await.unwrap_or_else(|_| Err(self.too_slow()))
-        };
-        if read.as_ref().is_err_and(|refusal| refusal.problem.code() == Some(ProblemCode::TooLarge)) {
-            self.discard(body);
+        if declared > most {
+            return Err(too_large(most));
         }
-        read
+        timeout(self.limits.body, self.collect(most, &mut body)).await.unwrap_or_else(|_| Err(self.too_slow()))
     }
 
     async fn collect(&self, most: usize, body: &mut Body) -> Result<Received, Refusal> {
@@ -97,19 +92,6 @@ impl Bodies {
             full.problem.retry_after_s = Some(1);
             full
         })
-    }
-
-    /// A client that is still writing would lose the answer if the connection were closed under it.
-    fn discard(&self, mut body: Body) {
-        let limits = self.limits.clone();
-        tokio::spawn(timeout(limits.body, async move {
-            let mut left = 2 * limits.body_bytes;
-            while let Some(Ok(frame)) = body.frame().await {
-                let length = frame.data_ref().map_or(0, Bytes::len);
-                let Some(rest) = left.checked_sub(length) else { return };
-                left = rest;
-            }
-        }));
     }
 
     fn too_slow(&self) -> Refusal {

@@ -1,5 +1,7 @@
 //! Numbers in paths and queries, read strictly: what is not meant is refused, never guessed.
 
+use hsm_types::LAST_CHILD;
+
 use crate::{refusal::Refusal, transport::problem::malformed};
 
 /// The values of `names`, each there once, nothing else beside them.
@@ -33,7 +35,8 @@ pub(super) fn optional(name: &str, query: &str) -> Result<Option<u64>, Refusal> 
 /// Likewise, a child's index.
 pub(super) fn optional_child(name: &str, query: &str) -> Result<Option<u32>, Refusal> {
     let child = optional(name, query)?.map(u32::try_from).transpose();
-    child.map_err(|_| malformed(format!("`{name}` is over 4294967295")))
+    let child = child.ok().filter(|child| child.is_none_or(|child| child <= LAST_CHILD));
+    child.ok_or_else(|| malformed(format!("`{name}` is no child: the last one is {LAST_CHILD}")))
 }
 
 /// A number in plain decimal digits, without sign or leading zeros.
@@ -51,6 +54,15 @@ fn listed(names: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_child_is_at_most_the_last_there_can_be() {
+        assert_eq!(optional_child("after", "").unwrap(), None);
+        assert_eq!(optional_child("after", "after=2147483647").unwrap(), Some(LAST_CHILD));
+        for bad in ["after=2147483648", "after=4294967296", "after=-1", "after="] {
+            assert!(optional_child("after", bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn only_the_named_parameters_once_each_in_digits_are_read() {

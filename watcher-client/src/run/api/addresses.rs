@@ -24,8 +24,8 @@ pub(super) async fn assign(
     Named((chain, name)): Named<(String, String)>,
 ) -> Result<Response, Refusal> {
     let config = desk.chain(&chain)?;
-    if name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
-        let detail = format!("a name is at most {LONGEST_NAME} bytes, without control characters");
+    if name.chars().count() > LONGEST_NAME || name.chars().any(char::is_control) {
+        let detail = format!("a name is at most {LONGEST_NAME} characters, without control characters");
         return Err(Refusal::malformed(detail));
     }
     let assigned = if config.network.has_children() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 
-use super::{json, page};
+use super::{cursor, json, page};
 use crate::run::{
     body::Asked,
     desk::Desk,
@@ -13,7 +13,7 @@ use crate::run::{
 };
 
 pub(super) async fn list(State(desk): State<Arc<Desk>>, Asked(asked): Asked<CursorQuery>) -> Result<Response, Refusal> {
-    let (most, after) = (page(asked.limit)?, asked.after.unwrap_or_default());
+    let (most, after) = (page(asked.limit)?, cursor(asked.after)?);
     if let Some(chain) = &asked.chain {
         desk.chain(chain)?;
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{extract::State, response::Response};
 
-use super::{json, page};
+use super::{cursor, json, page};
 use crate::run::{
     body::Asked,
     desk::Desk,
@@ -18,7 +18,7 @@ pub(super) async fn list(
     Asked(asked): Asked<CursorQuery>,
     Upgrade(upgrade): Upgrade,
 ) -> Result<Response, Refusal> {
-    let after = asked.after.unwrap_or_default();
+    let after = cursor(asked.after)?;
     if asked.chain.is_some() {
         return Err(Refusal::malformed("events are of all chains: leave `chain` out"));
     }

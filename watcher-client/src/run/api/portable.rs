@@ -29,12 +29,8 @@ pub(super) async fn export(State(desk): State<Arc<Desk>>, Named(id): Named<Strin
 /// `POST /v1/withdrawals/import`.
 pub(super) async fn import(
     State(desk): State<Arc<Desk>>,
-    Named(name): Named<String>,
     Json(portable): Json<Portable, LARGE>,
 ) -> Result<Response, Refusal> {
-    if name != "import" {
-        return Err(Refusal::new(ProblemCode::MethodNotAllowed, "a withdrawal is made with PUT"));
-    }
     desk.chain(&portable.withdrawal.chain)?;
     let imported = desk.off(move |journal| Ok(portable.import(journal))).await?;
     let withdrawal = imported.map_err(|error| Refusal::new(ProblemCode::NotPossible, causes(&error)))?;

@@ -17,6 +17,13 @@ pub(super) struct Call {
     pub(super) problems: &'static [&'static [ProblemCode]],
 }
 
+impl Call {
+    /// What it is about: the name of a group in clients made from the document.
+    pub(super) fn tag(&self) -> &'static str {
+        self.path.strip_prefix("/v1/").and_then(|path| path.split('/').next()).unwrap_or("service")
+    }
+}
+
 /// What every call can meet.
 const ANY: &[ProblemCode] = &[Malformed, Unauthenticated, JournalUnavailable, NotReady, Internal];
 
@@ -80,7 +87,7 @@ pub(super) const CALLS: &[Call] = &[
         path: "/v1/withdrawals/{id}/export",
         id: "exportWithdrawal",
         summary: "The withdrawal with its transactions, to be signed or sent elsewhere.",
-        answers: &[(200, "As `import` and `chancery-watcher withdrawal sign` take it.", "object")],
+        answers: &[(200, "As `import` and `chancery-watcher withdrawal sign` take it.", "Exported")],
         problems: &[ANY, &[UnknownWithdrawal, NotPossible]],
         ..READ
     },
@@ -89,7 +96,7 @@ pub(super) const CALLS: &[Call] = &[
         path: "/v1/withdrawals/import",
         id: "importWithdrawal",
         summary: "Takes in a withdrawal that was signed elsewhere. Its signatures are verified.",
-        body: Some("object"),
+        body: Some("Exported"),
         answers: &[WITHDRAWAL],
         problems: &[ANY, &[UnknownChain, NotPossible, TooLarge]],
         ..READ
@@ -178,15 +185,33 @@ pub(super) const CALLS: &[Call] = &[
     },
 ];
 
+/// A withdrawal as a file. What else is in it is for the program that reads it.
+pub(super) fn exported() -> Value {
+    json!({
+        "type": "object",
+        "required": ["format", "withdrawal"],
+        "properties": {
+            "format": { "type": "string", "const": "chancery-withdrawal-1" },
+            "withdrawal": { "type": "object", "additionalProperties": true, "description": "As the journal keeps it." },
+        },
+        "additionalProperties": true,
+    })
+}
+
 /// A parameter of the path.
 pub(super) fn in_path(name: &str) -> Value {
     let (description, schema, example) = match name {
         "id" => (
-            "Of the exchange's choosing. In other calls than `PUT` also the watcher's own, such as `sweep:bitcoin:7`.",
+            "Of the exchange's choosing, and not `import`. In other calls than `PUT` also the watcher's own, such as \
+             `sweep:bitcoin:7`.",
             json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$" }),
             "wd-1042",
         ),
-        "name" => ("Of the exchange's choosing.", json!({ "type": "string", "maxLength": 200 }), "customer-991"),
+        "name" => (
+            "Of the exchange's choosing.",
+            json!({ "type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[^\\x00-\\x1f\\x7f-\\x9f]*$" }),
+            "customer-991",
+        ),
         _ => ("The chain, by its name in the config.", json!({ "type": "string" }), "bitcoin"),
     };
     json!({
@@ -202,7 +227,11 @@ pub(super) fn in_query(name: &str) -> Value {
         "chain" => ("chain", "Of this chain only.", text),
         "state" => ("state", "In this state only.", json!({ "$ref": "#/components/schemas/WithdrawalState" })),
         "open" => ("open", "Those not settled only.", json!({ "type": "boolean" })),
-        "after_id" => ("after", "The id before the first wanted.", text),
+        "after_id" => (
+            "after",
+            "The id before the first wanted.",
+            json!({ "type": "string", "pattern": "^([A-Za-z0-9][A-Za-z0-9._-]{0,99}|(sweep|top-up):.*)$" }),
+        ),
         "after_name" => ("after", "The name before the first wanted.", text),
         "after" => ("after", "The cursor before the first wanted; 0 from the beginning.", number),
         _ => ("limit", "At most so many.", json!({ "type": "integer", "minimum": 1, "maximum": 1000, "default": 100 })),

@@ -67,6 +67,38 @@ async fn a_body_that_says_it_is_too_large_is_refused_before_it_is_sent() {
 }
 
 #[tokio::test]
+async fn a_connection_whose_request_was_refused_before_its_body_came_takes_the_next() {
+    let limits = Limits { idle: LONG, body: LONG, header: LONG, ..short() };
+    let mut stream = open(&limits);
+    for (head, status) in [
+        ("DELETE / HTTP/1.1\r\nhost: x\r\n", "405"),
+        ("PUT /nothing HTTP/1.1\r\nhost: x\r\n", "404"),
+        ("PUT / HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\n", "400"),
+        ("PUT / HTTP/1.1\r\nhost: x\r\n", "200"),
+    ] {
+        stream.write_all(format!("{head}content-length: 10\r\n\r\n").as_bytes()).await.unwrap();
+        if status != "200" {
+            assert!(answer_to(&mut stream).await.starts_with(&format!("HTTP/1.1 {status}")), "{head}");
+        }
+        stream.write_all(b"0123456789").await.unwrap();
+    }
+    assert!(answer_to(&mut stream).await.ends_with("length 10"));
+}
+
+/// One answer; the connection stays open.
+async fn answer_to(stream: &mut DuplexStream) -> String {
+    let mut answer = String::new();
+    loop {
+        answer.push(char::from(stream.read_u8().await.expect("an answer")));
+        let length = answer.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()?.parse().ok());
+        let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.len());
+        if body.is_some() && body == length {
+            return answer;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_slow_body_is_refused_and_its_connection_closed() {
     let limits = Limits { idle: LONG, ..short() };
     let slow = "PUT / HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nabc";
