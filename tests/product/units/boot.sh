@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Boots the systemd of this machine as process 1 of namespaces of its own. Its root is this machine's, read only, with a
-# layer in memory over it: units, users and files of the test. Ends with the process that started it.
+# layer in memory over it: units and files of the test. Ends with the process that started it.
 #
 #   boot.sh SCRATCH PROGRAM     SCRATCH/tree is laid over the root, PROGRAM stands for every program of ours
 set -euo pipefail
@@ -39,12 +39,9 @@ inside() {
     ip address add 10.0.0.7/24 dev lo
 
     for name in chancery chancery-watcher; do
-        grep -q "^$name:" "$root/etc/group" || groupadd --prefix "$root" --system "$name"
-        grep -q "^$name:" "$root/etc/passwd" || useradd --prefix "$root" --system --gid "$name" "$name"
         touch "$root/usr/bin/$name"
         mount --bind "$program" "$root/usr/bin/$name"
     done
-    grep -q "^chancery-admin:" "$root/etc/group" || groupadd --prefix "$root" --system chancery-admin
 
     # Of what this machine starts nothing but the journal.
     rm -rf "$root"/etc/systemd/system/*.wants

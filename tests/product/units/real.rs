@@ -4,7 +4,7 @@ use std::{fs, path::Path, process::Command};
 
 use libtest_mimic::Trial;
 
-use super::{UNITS, machine::Machine, sources};
+use super::{UNITS, machine::Machine, may_make_namespaces, sources};
 use crate::harness::{Installation, eventually, trial};
 
 pub(super) fn trials() -> Vec<Trial> {
@@ -13,8 +13,11 @@ pub(super) fn trials() -> Vec<Trial> {
 
 /// What `.deb` and operator do.
 const SET_UP: &str = "
-chown -R chancery:chancery-admin /etc/chancery /var/lib/chancery
+systemd-sysusers /usr/lib/sysusers.d/chancery.conf /usr/lib/sysusers.d/chancery-watcher.conf
+chown -R root:chancery /etc/chancery
 chmod 0750 /etc/chancery && chmod 0640 /etc/chancery/chancery.toml
+chown chancery:chancery /etc/chancery/pki/*.key && chmod 0750 /etc/chancery/pki
+chown -R chancery:chancery /var/lib/chancery
 chown -R chancery-watcher:chancery-watcher /etc/chancery-watcher /var/lib/chancery-watcher
 mkdir -p /etc/credstore.encrypted
 systemd-creds encrypt --with-key=host --name=hsm-pin /pin /etc/credstore.encrypted/chancery.hsm-pin
@@ -46,7 +49,9 @@ fn tree(installation: &Installation) -> std::path::PathBuf {
         assert!(Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap().success());
     };
     for (folder, unit, _) in UNITS {
+        let (name, _) = unit.split_once('.').unwrap();
         copy(&sources().join(folder).join(unit), &format!("etc/systemd/system/{unit}"));
+        copy(&sources().join(folder).join("sysusers.conf"), &format!("usr/lib/sysusers.d/{name}.conf"));
     }
     for (from, to) in [
         ("chancery.toml", "etc/chancery/chancery.toml"),
@@ -95,18 +100,15 @@ fn tree(installation: &Installation) -> std::path::PathBuf {
     tree
 }
 
-/// A command as another user: the group stands for all the rights it has.
-fn as_user<'a>(user: &'a str, group: &'a str, command: &[&'a str]) -> Vec<&'a str> {
-    [&["setpriv", "--reuid", user, "--regid", group, "--clear-groups", "--no-new-privs"], command].concat()
+/// A command as another user, with a group and those it is in besides.
+fn as_user<'a>(user: &'a str, group: &'a str, more: &'a str, command: &[&'a str]) -> Vec<&'a str> {
+    [&["setpriv", "--reuid", user, "--regid", group, "--groups", more, "--no-new-privs"], command].concat()
 }
 
-const AS_ADMIN: (&str, &str) = ("nobody", "chancery-admin");
-const AS_WATCHER: (&str, &str) = ("chancery-watcher", "chancery-watcher");
 const STATUS: [&str; 2] = ["chancery", "status"];
 
 fn day() {
-    if !rustix::process::geteuid().is_root() {
-        println!("SKIPPED: a systemd of its own needs root");
+    if !may_make_namespaces() {
         return;
     }
     let installation = Installation::new();
@@ -115,9 +117,9 @@ fn day() {
     assert_eq!(machine.property("chancery", "StatusText"), "serving watchers at 0.0.0.0:8443");
 
     // Whoever is in the group may look, the token's worker is confined, and the PIN came encrypted.
-    let status = machine.good(&as_user(AS_ADMIN.0, AS_ADMIN.1, &STATUS));
+    let status = machine.good(&as_user("nobody", "chancery-admin", "chancery", &STATUS));
     assert!(status.contains("main up") && !status.contains("more rights"), "{status}");
-    let other = machine.run(&as_user("nobody", "nogroup", &STATUS));
+    let other = machine.run(&as_user("nobody", "nogroup", "chancery", &STATUS));
     assert!(!other.status.success(), "anybody may open the admin socket");
 
     sign(&machine, "wd-1");
@@ -139,7 +141,12 @@ fn sign(machine: &Machine, id: &str) {
     let digest = "ab".repeat(32);
     let config = ["--config", "/etc/chancery-watcher/watcher.toml"];
     let sign = ["chancery-watcher", "sign", id, "--key", "raw", "--digest", &digest];
-    let text = machine.good(&as_user(AS_WATCHER.0, AS_WATCHER.1, &[&sign[..], &config].concat()));
+    let text = machine.good(&as_user(
+        "chancery-watcher",
+        "chancery-watcher",
+        "chancery-watcher",
+        &[&sign[..], &config].concat(),
+    ));
     assert!(text.contains(&format!("{id}: signed")), "{text}");
 }
 

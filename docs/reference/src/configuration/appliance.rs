@@ -99,9 +99,9 @@ fn tables() -> Vec<Table> {
                 key_of("address", "yes", "`\"IP:PORT\"`", "on loopback only; port 0 is any free one"),
                 key(
                     "console",
-                    "no, `false`",
-                    "whether [the console page](console.md) is there: it shows the log and the policy to all who can open the \
-                     port; metrics say nothing about requests",
+                    "no, false",
+                    "whether [the console page](console.md) is there: it shows the log and the policy to all who can \
+                     open the port; metrics say nothing about requests",
                 ),
             ],
         ),
