@@ -26,6 +26,7 @@ pub mod error_chain;
 pub mod evidence;
 pub mod freezes;
 pub mod genesis;
+pub mod log_writer;
 pub mod metrics;
 pub mod officers;
 pub mod operations;

@@ -15,6 +15,7 @@ pub(crate) mod load;
 pub(crate) mod long_log;
 pub(crate) mod notified;
 pub(crate) mod officers;
+pub(crate) mod prometheus;
 pub(crate) mod relay;
 pub(crate) mod rpc;
 pub(crate) mod running;

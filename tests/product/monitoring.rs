@@ -12,14 +12,22 @@ use crate::harness::{
     watcher::Watcher,
 };
 
+mod alarms;
+mod log_lines;
+mod names;
+
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![
+    let mut all = vec![
         trial("monitoring::counts_what_happened_in_open_metrics", metrics),
         trial("monitoring::is_ready_where_token_and_log_are_proven_to_work", ready),
         trial("monitoring::many_probes_cost_the_token_one_self_test", one_self_test),
         trial("monitoring::without_its_token_it_is_alive_and_not_ready", not_ready),
         trial("monitoring::offers_nothing_to_change", read_only),
-    ]
+    ];
+    all.extend(alarms::trials());
+    all.extend(log_lines::trials());
+    all.extend(names::trials());
+    all
 }
 
 fn metrics() {

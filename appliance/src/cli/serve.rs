@@ -11,10 +11,14 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use super::Failure;
-use crate::{config::Config, error_chain::chain};
+use crate::{
+    config::Config,
+    error_chain::chain,
+    log_writer::{LastWords, LogWriter},
+};
 
 pub(super) fn run(config: &Path) -> Result<(), Failure> {
-    start_log();
+    let _last_words = start_log()?;
     let manager = Arc::new(ServiceManager::of_environment());
     let result = serve(config, &manager);
     if let Err(failure) = &result {
@@ -68,12 +72,15 @@ pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 /// JSON lines, or text where a person watches. `CHANCERY_LOG` chooses the level.
-fn start_log() {
+fn start_log() -> Result<LastWords, Failure> {
     let filter = EnvFilter::try_from_env("CHANCERY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let writer = LogWriter::start().map_err(|error| Failure::failed(format!("starting the log: {error}")));
+    let (writer, last_words) = writer?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     if std::io::stderr().is_terminal() {
         log.with_target(false).init();
     } else {
         log.json().init();
     }
+    Ok(last_words)
 }

@@ -150,7 +150,8 @@ impl Metrics {
         for name in names {
             let label = TokenLabel { token: name.to_owned() };
             let events = &self.events;
-            for family in [&events.signatures, &events.wrong_signatures, &events.unexplained] {
+            let all = [&events.signatures, &events.wrong_signatures, &events.device_log_entries, &events.unexplained];
+            for family in all {
                 drop(family.get_or_create(&label));
             }
         }

@@ -1,11 +1,11 @@
 //! What is shown of the readings.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{family::Family, gauge::Gauge},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 
@@ -33,6 +33,7 @@ pub(super) struct Gauges {
     certificate_expiry: Family<CertificateLabel, Gauge>,
     client_certificate_expiry: Family<WatcherLabel, Gauge>,
     certificates_not_reloaded: Gauge,
+    log_lines_lost: Counter,
     waiting: WaitingGauges,
 }
 
@@ -76,6 +77,12 @@ fn family<L: Clone + std::fmt::Debug + EncodeLabelSet + Eq + std::hash::Hash + S
     family
 }
 
+fn lost(registry: &mut Registry) -> Counter {
+    let lost = Counter::default();
+    registry.register("stderr_lines_lost", "Lines of the program's log that nobody read in time", lost.clone());
+    lost
+}
+
 impl Gauges {
     pub(super) fn new(registry: &mut Registry) -> Self {
         let r = registry;
@@ -116,6 +123,7 @@ impl Gauges {
                 "certificates_not_reloaded",
                 "1 where changed certificates could not be used and those read before are in force",
             ),
+            log_lines_lost: lost(r),
             waiting: WaitingGauges::new(r),
         }
     }
@@ -146,6 +154,7 @@ impl Gauges {
             self.witness_timestamp.get_or_create(&label).set(number(witness.timestamp));
         }
         self.set_certificates(readings);
+        self.log_lines_lost.inner().store(readings.log_lines_lost, Ordering::Relaxed);
         if let Some(waiting) = &readings.waiting {
             self.waiting.set(waiting);
         }

@@ -58,6 +58,8 @@ pub struct Readings {
     pub client_certificates: Vec<(String, Timestamp)>,
     /// Whether changed files were refused.
     pub certificates_not_reloaded: bool,
+    /// Lines of the program's log that nobody read in time, since the start.
+    pub log_lines_lost: u64,
     /// What the log's state says; none where it gave no answer in time, then what it said before stays.
     pub waiting: Option<WaitingReading>,
 }

@@ -29,6 +29,7 @@ fn readings() -> Readings {
         certificates: vec![("server", at(1_800_000_000))],
         client_certificates: vec![("btc-watcher".to_owned(), at(1_800_000_001))],
         certificates_not_reloaded: false,
+        log_lines_lost: 0,
         waiting: Some(WaitingReading {
             limits: vec![limit("a \"day\"", "btc-hot", 6.5), limit("a day", "", 10.0)],
             ..WaitingReading::default()

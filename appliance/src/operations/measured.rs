@@ -9,6 +9,7 @@ use super::{Cosignatures, Operations};
 use crate::{
     audit::{Ballast, free_bytes},
     clock::Moment,
+    log_writer::lines_lost,
     metrics::{ApplianceState, LimitReading, LogReading, Readings, WaitingReading, WitnessReading},
     policy::{Limit, Per, Policy},
     state::State,
@@ -64,6 +65,7 @@ impl Operations {
             certificates: certificates.files.iter().map(|file| (file.name, file.not_after)).collect(),
             client_certificates: certificates.earliest_of_clients(),
             certificates_not_reloaded: certificates.not_reloaded.is_some(),
+            log_lines_lost: lines_lost(),
             waiting: waiting.ok().and_then(Result::ok),
         }
     }

@@ -18,6 +18,12 @@ pub struct ChainStanding {
     pub trouble: Option<String>,
     /// The node's tip.
     pub node_tip: Option<Tip>,
+    /// Rounds since the start that an error of the node ended.
+    #[serde(default)]
+    pub node_errors: u64,
+    /// Whether the signer gave no answer to what was asked of it last.
+    #[serde(default)]
+    pub signer_silent: bool,
 }
 
 /// All chains. Cheap to clone.
@@ -48,7 +54,7 @@ impl Board {
         self.lock().to_resume.remove(chain)
     }
 
-    pub(super) fn change(&self, chain: &str, change: impl FnOnce(&mut ChainStanding)) {
+    pub(crate) fn change(&self, chain: &str, change: impl FnOnce(&mut ChainStanding)) {
         change(self.lock().standings.entry(chain.to_owned()).or_default());
     }
 

@@ -114,7 +114,10 @@ impl<C: Chain> Line<C> {
             if let Some(why) = trouble.as_ref().filter(|_| trouble != self.parts.board.standing(&name).trouble) {
                 tracing::warn!(chain = name, "{why}");
             }
+            let signer_silent = self.signer_is_silent;
             self.parts.board.change(&name, |standing| {
+                standing.node_errors += u64::from(!reachable);
+                standing.signer_silent = signer_silent;
                 standing.reachable = reachable;
                 standing.trouble = trouble;
             });

@@ -26,6 +26,8 @@ use super::{
     desk::Desk,
     openapi,
     problem::{ProblemCode, Refusal},
+    served::UnderWay,
+    server::Caller,
 };
 
 mod addresses;
@@ -34,6 +36,8 @@ mod deposits;
 mod events;
 mod portable;
 mod withdrawals;
+
+pub(super) use chains::standing;
 
 /// What a page holds where nothing else is asked for.
 const USUAL_PAGE: usize = 100;
@@ -44,6 +48,7 @@ const LARGEST_PAGE: usize = 1_000;
 pub(super) fn router(desk: Arc<Desk>) -> Router {
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
+        .route("/metrics", get(metrics))
         .route("/openapi.json", get(document))
         .route("/v1/withdrawals", get(withdrawals::list))
         // So no withdrawal is called `import`.
@@ -65,18 +70,25 @@ pub(super) fn router(desk: Arc<Desk>) -> Router {
         .with_state(desk)
 }
 
-/// No token, no answer but to `/healthz`; and no panic costs more than its request.
+/// No token, no answer but to `/healthz`, and to `/metrics` from this machine; and no panic costs more than its request.
 async fn admit(State(desk): State<Arc<Desk>>, request: Request, next: Next) -> Response {
+    let (under_way, request) = UnderWay::begin(&desk, request).await;
     let answer = admitted(&desk, request, next).await;
     let mut response = answer.unwrap_or_else(IntoResponse::into_response);
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    under_way.finish(&response);
     response
 }
 
 async fn admitted(desk: &Desk, request: Request, next: Next) -> Result<Response, Refusal> {
     let request = with_small_body(request).await?;
     let shown = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
-    if shown.is_some_and(|header| desk.token.is_shown(header)) || request.uri().path() == "/healthz" {
+    let is_open = match request.uri().path() {
+        "/healthz" => true,
+        "/metrics" => request.extensions().get::<Caller>().is_some_and(|caller| caller.is_local),
+        _ => false,
+    };
+    if is_open || shown.is_some_and(|header| desk.token.is_shown(header)) {
         return Ok(without_panic(request, next).await);
     }
     let detail = "show the content of `run.token_file`: `authorization: Bearer TOKEN`";
@@ -84,12 +96,11 @@ async fn admitted(desk: &Desk, request: Request, next: Next) -> Result<Response,
 }
 
 async fn without_panic(request: Request, next: Next) -> Response {
-    let what = format!("{} {}", request.method(), request.uri().path());
     let mut answer = pin!(next.run(request));
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| answer.as_mut().poll(context))) {
         Ok(polled) => polled,
         Err(_) => {
-            tracing::error!("{what} ended in a panic");
+            // The panic told where it was; the call's own line says whose it is.
             let detail = "report this with the watcher's log; the same request may be put again";
             Poll::Ready(Refusal::new(ProblemCode::Internal, detail).into_response())
         }
@@ -99,6 +110,11 @@ async fn without_panic(request: Request, next: Next) -> Response {
 
 async fn document() -> Response {
     ([(CONTENT_TYPE, "application/json")], openapi::document()).into_response()
+}
+
+async fn metrics(State(desk): State<Arc<Desk>>) -> Result<Response, Refusal> {
+    let text = super::metrics::text(&desk).await?;
+    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }
 
 async fn not_found() -> Refusal {

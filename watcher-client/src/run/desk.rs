@@ -28,6 +28,8 @@ pub(super) struct Desk {
     pub(super) receivers: Vec<Receiver>,
     pub(super) streams: Arc<Semaphore>,
     pub(super) stop: watch::Receiver<bool>,
+    /// When this process began.
+    pub(super) started: jiff::Timestamp,
 }
 
 impl Desk {
@@ -40,7 +42,7 @@ impl Desk {
         stop: watch::Receiver<bool>,
     ) -> Self {
         let (chains, streams) = (config.chains.clone(), Arc::new(Semaphore::new(STREAMS)));
-        Self { chains, journal, board, token, receivers, streams, stop }
+        Self { chains, journal, board, token, receivers, streams, stop, started: jiff::Timestamp::now() }
     }
 
     /// The chain of this name.

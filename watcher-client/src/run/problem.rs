@@ -186,6 +186,7 @@ impl IntoResponse for Refusal {
         if let Some(seconds) = self.retry_after_s() {
             response.headers_mut().insert(RETRY_AFTER, reqwest::header::HeaderValue::from_static(seconds));
         }
+        response.extensions_mut().insert(self.code);
         if self.code == ProblemCode::Unauthenticated {
             response.headers_mut().insert(WWW_AUTHENTICATE, reqwest::header::HeaderValue::from_static("Bearer"));
         }

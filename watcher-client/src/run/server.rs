@@ -2,7 +2,7 @@
 
 use std::{io, pin::pin, sync::Arc, time::Duration};
 
-use axum::Router;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -37,6 +37,13 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(600);
 /// For requests in progress, when the watcher stops or the connection's time is over.
 const DRAIN: Duration = Duration::from_secs(10);
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
+
+/// Who calls, as far as the connection says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caller {
+    /// From this machine, over loopback.
+    pub(super) is_local: bool,
+}
 
 /// The listener's side of TLS.
 pub(super) fn config(tls: &ApiTls) -> Result<Arc<ServerConfig>, ConfigError> {
@@ -104,6 +111,8 @@ async fn connection(
     stop: watch::Receiver<bool>,
 ) {
     let _place = place;
+    let is_local = stream.peer_addr().is_ok_and(|peer| peer.ip().is_loopback());
+    let router = router.layer(Extension(Caller { is_local }));
     match tls {
         None => requests(stream, router, stop).await,
         // How a handshake failed interests only the peer.

@@ -12,6 +12,7 @@ use crate::testing::{TestLog, TestPki};
 mod calls;
 mod daemon;
 mod events;
+mod metrics;
 mod webhooks;
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";

@@ -7,7 +7,10 @@ use std::{
     error::Error,
     fmt,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -43,6 +46,8 @@ pub(super) struct Receiver {
     secret: Secret,
     http: reqwest::Client,
     trouble: Arc<Mutex<Option<Trouble>>>,
+    /// How often an event was not taken since the start.
+    failures: Arc<AtomicU64>,
     first_pause: Duration,
 }
 
@@ -78,7 +83,14 @@ impl Receiver {
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none());
         let http = http.build().map_err(|error| unfit(&error))?;
-        Ok(Self { url: config.url.clone(), secret, http, trouble: Arc::default(), first_pause: FIRST_PAUSE })
+        Ok(Self {
+            url: config.url.clone(),
+            secret,
+            http,
+            trouble: Arc::default(),
+            failures: Arc::default(),
+            first_pause: FIRST_PAUSE,
+        })
     }
 
     /// The same, less patient.
@@ -93,6 +105,11 @@ impl Receiver {
         let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let (trouble, since) = trouble.map(|trouble| (trouble.why, trouble.since)).unzip();
         Ok(ReceiverView { url: self.url.to_string(), taken, behind: last.saturating_sub(taken), trouble, since })
+    }
+
+    /// How often an event was not taken since the start.
+    pub(super) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
     }
 
     /// Tells every event until `stop`.
@@ -113,6 +130,7 @@ impl Receiver {
                 }
                 Err(why) => {
                     failures = failures.saturating_add(1);
+                    self.failures.fetch_add(1, Ordering::Relaxed);
                     self.note(Some(why));
                     Some(self.pause(failures))
                 }

@@ -13,12 +13,18 @@ use crate::{
         body::Named,
         desk::Desk,
         problem::{ProblemCode, Refusal},
-        words::{ChainView, ChainsAnswer, OldestView},
+        words::{ChainView, ChainsAnswer, OldestView, ReceiverView},
     },
 };
 
 pub(super) async fn list(State(desk): State<Arc<Desk>>) -> Result<Response, Refusal> {
-    let desk = &desk;
+    let (chains, receivers) = standing(&desk).await?;
+    let receivers = receivers.into_iter().map(|(view, _)| view).collect();
+    json(&ChainsAnswer { chains, receivers })
+}
+
+/// Every chain, and every webhook with how often an event was not taken.
+pub(in crate::run) async fn standing(desk: &Desk) -> Result<(Vec<ChainView>, Vec<(ReceiverView, u64)>), Refusal> {
     let mut chains = Vec::with_capacity(desk.chains.len());
     for chain in &desk.chains {
         chains.push(view(desk, chain).await?);
@@ -26,9 +32,10 @@ pub(super) async fn list(State(desk): State<Arc<Desk>>) -> Result<Response, Refu
     let last = *desk.journal.follow().borrow();
     let mut receivers = Vec::with_capacity(desk.receivers.len());
     for receiver in desk.receivers.clone() {
-        receivers.push(desk.off(move |journal| receiver.view(journal, last)).await?);
+        let failures = receiver.failures();
+        receivers.push((desk.off(move |journal| receiver.view(journal, last)).await?, failures));
     }
-    json(&ChainsAnswer { chains, receivers })
+    Ok((chains, receivers))
 }
 
 pub(super) async fn show(State(desk): State<Arc<Desk>>, Named(chain): Named<String>) -> Result<Response, Refusal> {
@@ -44,7 +51,6 @@ pub(super) async fn resume(State(desk): State<Arc<Desk>>, Named(chain): Named<St
         return Err(Refusal::new(ProblemCode::NotPossible, detail));
     }
     desk.board.ask_to_resume(&chain.name);
-    tracing::warn!(chain = chain.name, "asked to go on after the alarm");
     json_with(StatusCode::ACCEPTED, &view)
 }
 
