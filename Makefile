@@ -20,6 +20,10 @@ demonstration = $(if $(WITH),exchange,withdrawal)
 quickstart-flags = $(if $(filter 1,$(ONCE)),--once) $(if $(WITH),--with $(WITH)) $(if $(WATCHER_PORT),--watcher-port $(WATCHER_PORT)) \
 	$(if $(MONITOR_PORT),--monitor-port $(MONITOR_PORT))
 
+# As for the packages where their tools are here: what was built for the one is there for the other.
+auditable := $(wildcard $(CURDIR)/var/tools/bin/cargo-auditable)
+build = $(if $(auditable),PATH="$(dir $(auditable)):$$PATH" $(CARGO) auditable build,$(CARGO) build)
+
 FUZZ_SECONDS ?= 60
 
 .PHONY: help quickstart test check bench fuzz soak clients docs image deb sbom reproducible clean-quickstart programs
@@ -37,9 +41,9 @@ quickstart: programs ## a withdrawal signed on this machine, WITH=litecoin or an
 # watcher what only its example needs.
 programs:
 	@.ci/prerequisites $(WITH)
-	$(CARGO) build --profile $(PROFILE) -p appliance -p watcher-client --bins
-	$(CARGO) build --profile $(PROFILE) -p provisioning --bins
-	$(CARGO) build --profile $(PROFILE) -p watcher-client --example $(demonstration)
+	$(build) --profile $(PROFILE) -p appliance -p watcher-client --bins
+	$(build) --profile $(PROFILE) -p provisioning --bins
+	$(build) --profile $(PROFILE) -p watcher-client --example $(demonstration)
 
 test: ## install what the tests need, and run all of them
 	@.ci/prerequisites tests

@@ -142,8 +142,8 @@ fn appliance() {
         Run::start(name, &installation, "appliance.toml", each, &arguments)
     };
     // Two at once, for one uses but one core; each has what builds upon another.
-    let signatures = start("signatures", whole / 30, &["--include-path-regex", "^/v1/signatures/"]);
-    let others = start("others", whole / 27, &["--exclude-path-regex", "^/v1/(signatures/|freeze)"]);
+    let signatures = start("signatures", whole / 27, &["--include-path-regex", "^/v1/signatures/"]);
+    let others = start("others", whole / 25, &["--exclude-path-regex", "^/v1/(signatures/|freeze)"]);
     let (signatures, others) = (signatures.end(), others.end());
     let alone = ["--include-path", "/v1/freeze", "--phases", "examples,coverage,fuzzing"];
     let freeze = start("freeze", whole / 100, &alone).end();

@@ -49,6 +49,7 @@ pub(super) fn passes() {
     assert_eq!((sign(&machine, &watcher, "wd-1"), sign(&machine, &watcher, "wd-2")), (first, second));
     serving.stop();
     look::is_purged(&machine, &clean);
+    look::a_token_outlives_a_purge(&machine, &packages);
 }
 
 /// While the program of before still runs, its worker is lost: it gets another of its own kind.
@@ -78,12 +79,14 @@ fn sign(machine: &Machine, watcher: &Unit, id: &str) -> Value {
     answer
 }
 
-/// The monitor counts the entry, and a checkpoint covers it.
+/// The console lists the entry, and shows it with its proof.
 fn is_on_the_page(machine: &Machine, answer: &Value) {
-    let entry = answer["entry"].as_u64().unwrap();
-    eventually("the monitor shows the entry under a checkpoint", || {
-        let page = machine.page(9464, "/metrics");
-        let size = page.lines().find_map(|line| line.strip_prefix("chancery_checkpoint_size "))?;
-        (size.parse::<u64>().unwrap() > entry).then_some(())
+    let (entry, id) = (&answer["entry"], answer["request_id"].as_str().unwrap());
+    let home = machine.page(9464, "/");
+    assert!(home.contains(&format!("href=\"/entries/{entry}\"")), "{home}");
+    eventually("the console shows the entry under a checkpoint", || {
+        let page = machine.page(9464, &format!("/entries/{entry}"));
+        assert!(page.starts_with("HTTP/1.1 200") && page.contains(id), "{page}");
+        page.contains("Proven under the checkpoint").then_some(())
     });
 }

@@ -174,3 +174,12 @@ pub(super) fn is_purged(machine: &Machine, clean: &Look) {
         + &fs::read_to_string(machine.path("/etc/group")).unwrap();
     assert!(!users.contains("chancery"), "{users}");
 }
+
+/// Who held the ceremony in `/etc/chancery` loses no key by a purge.
+pub(super) fn a_token_outlives_a_purge(machine: &Machine, packages: &Packages) {
+    packages.install(machine);
+    machine.shell("install -d -o chancery /etc/chancery/token && touch /etc/chancery/token/key");
+    let said = machine.run(&["dpkg", "--purge", "chancery", "chancery-watcher"]);
+    assert!(said.contains("/etc/chancery is left for root, for it holds /etc/chancery/token"), "{said}");
+    assert_eq!(fs::metadata(machine.path("/etc/chancery/token/key")).unwrap().uid(), 0);
+}
