@@ -166,7 +166,10 @@ fn listing() {
     assert_eq!(listed, allocated);
     assert_eq!(numbers(&list("?after=2400")), range(2401, 2500));
     assert_eq!(list("?after=2499"), json!({ "addresses": [] }));
-    assert_eq!(list("?after=4294967295"), json!({ "addresses": [] }));
+    assert_eq!(list("?after=2147483647"), json!({ "addresses": [] }));
+    let refused = vault.watcher.get("/v1/keys/vault/addresses?after=2147483648").problem();
+    assert_eq!(refused.type_uri, "urn:chancery:problem:malformed");
+    assert!(refused.detail.contains("the last one is 2147483647"), "{refused:?}");
     vault.stop();
 }
 

@@ -18,6 +18,7 @@ use std::{
 
 use rustix::time::{ClockId, clock_gettime};
 
+mod supervised;
 #[cfg(test)]
 mod tests;
 

@@ -61,7 +61,7 @@ const CHUNK_BYTES: usize = 6 << 10;
 /// sled reads hundreds of megabytes a second: so long, and what a disk of a few megabytes a second needs.
 const OPEN_DEADLINE: Duration = Duration::from_secs(15);
 const SLOWEST_BYTES_A_SECOND: u64 = 4 << 20;
-const FLUSH_DEADLINE: Duration = Duration::from_secs(30);
+const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 const SIZE: &[u8] = b"n";
 const SNAPSHOT: u8 = b's';
 const PACK: u8 = b'e';
@@ -136,18 +136,22 @@ impl Store {
             }
         }
         writes.insert(SIZE, &batch.size.to_be_bytes());
-        self.database.apply_batch(writes)?;
-        if let Some((size, _)) = batch.snapshot {
-            self.remove_older_snapshots(size)?;
-        }
-        crate::testing_only::station("before-store-flush");
-        // sled may wait for ever for a write that failed.
+        // sled may wait for ever for a write that failed, and a batch that does not fit its buffer is such a wait too.
         let database = self.database.clone();
-        match watched(FLUSH_DEADLINE, move || database.flush()) {
+        let snapshot = batch.snapshot.map(|(size, _)| size);
+        let written = watched(WRITE_DEADLINE, move || {
+            database.apply_batch(writes)?;
+            if let Some(size) = snapshot {
+                remove_older_snapshots(&database, size)?;
+            }
+            crate::testing_only::station("before-store-flush");
+            database.flush()
+        });
+        match written {
             Some(Ok(Ok(_))) => {}
             Some(Ok(Err(error))) => return Err(error.into()),
-            Some(Err(_)) => return Err(Unreadable::new("flushing the store: sled panicked".to_owned())),
-            None => return Err(Unreadable::new("flushing the store: sled hangs".to_owned())),
+            Some(Err(_)) => return Err(Unreadable::new("writing the store: sled panicked".to_owned())),
+            None => return Err(Unreadable::new("writing the store: sled hangs".to_owned())),
         }
         self.synced.sync_data().map_err(|error| Unreadable::new(format!("syncing the store: {error}")))?;
         crate::testing_only::station("after-store-flush");
@@ -198,20 +202,20 @@ impl Store {
         }
         Ok(whole)
     }
-
-    fn remove_older_snapshots(&self, size: u64) -> Result<(), Unreadable> {
-        let newest = chunked_key(SNAPSHOT, size, 0);
-        for key in self.database.range(vec![SNAPSHOT]..newest).keys() {
-            self.database.remove(key?)?;
-        }
-        Ok(())
-    }
 }
 
 impl From<sled::Error> for Unreadable {
     fn from(error: sled::Error) -> Self {
         Self::new(format!("the store: {error}"))
     }
+}
+
+fn remove_older_snapshots(database: &sled::Db, size: u64) -> sled::Result<()> {
+    let newest = chunked_key(SNAPSHOT, size, 0);
+    for key in database.range(vec![SNAPSHOT]..newest).keys() {
+        database.remove(key?)?;
+    }
+    Ok(())
 }
 
 /// A count of entries, 0 where there is none.

@@ -28,7 +28,7 @@ fn limits(state: &State, watcher: &str, moment: Moment) -> Vec<LimitAnswer> {
     let granted: Vec<_> = policy.granted_keys(watcher).map(|key| key.name.clone()).collect();
     let mut answers = Vec::new();
     for (place, limit) in policy.limits.iter().enumerate() {
-        let keys: Vec<_> = granted.iter().filter(|key| limit.keys.is_empty() || limit.keys.contains(key)).collect();
+        let keys: Vec<_> = granted.iter().filter(|key| limit.keys.contains(key)).collect();
         let scopes: Vec<String> = match limit.per {
             _ if keys.is_empty() => continue,
             None => vec![String::new()],

@@ -113,10 +113,7 @@ fn limits(state: &State, policy: &Policy, moment: Moment) -> Vec<LimitReading> {
     for (place, limit) in policy.limits.iter().enumerate() {
         let scopes: Vec<String> = match limit.per {
             None => vec![String::new()],
-            Some(Per::Key) => {
-                let covered = policy.keys.iter().filter(|key| limit.keys.is_empty() || limit.keys.contains(&key.name));
-                covered.map(|key| key.name.to_string()).collect()
-            }
+            Some(Per::Key) => limit.keys.iter().map(ToString::to_string).collect(),
             Some(Per::Watcher) => policy.watchers.iter().map(|watcher| watcher.name.as_str().to_owned()).collect(),
             Some(Per::Destination) => continue,
         };

@@ -1,18 +1,12 @@
 //! What the service manager hears while the daemon serves: how it stands, and that it lives. Knows nothing of how it is
 //! told.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use service_manager::ServiceManager;
-use tokio::{
-    select,
-    sync::watch,
-    time::{MissedTickBehavior, interval, sleep},
-};
+use tokio::{select, sync::watch};
 
 use crate::{Config, flows::Board, journal::Journal};
-
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Whom to ask how it stands.
 #[derive(Clone, Debug)]
@@ -40,30 +34,18 @@ impl Standing {
 
     /// Says that it serves, and then each change of how it stands.
     pub(super) async fn keep_telling(self, manager: Arc<ServiceManager>, mut stop: watch::Receiver<bool>) {
-        let mut told = self.in_a_sentence();
-        manager.ready(&told);
-        loop {
-            select! { _ = stop.wait_for(|stop| *stop) => return, () = sleep(LOOK_EVERY) => {} }
-            let now = self.in_a_sentence();
-            if now != told {
-                manager.status(&now);
-                told = now;
-            }
+        select! {
+            _ = stop.wait_for(|stop| *stop) => {}
+            () = manager.keep_telling(|| self.in_a_sentence()) => {}
         }
     }
 
-    /// Where there is a watchdog, says twice within its time that the runtime turns and the journal can be written. A
-    /// node or a signer that is away counts for nothing: another start would not bring it back.
+    /// Says that the runtime turns and the journal can be written. A node or a signer that is away counts for nothing:
+    /// another start would not bring it back.
     pub(super) async fn keep_alive(self, manager: Arc<ServiceManager>, mut stop: watch::Receiver<bool>) {
-        let Some(watchdog) = manager.watchdog() else { return };
-        let mut due = interval(watchdog / 2);
-        // An answer that was late is not to be followed by a long pause.
-        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            select! { _ = stop.wait_for(|stop| *stop) => return, _ = due.tick() => {} }
-            if self.journal.off(Journal::await_turn).await.is_ok() {
-                manager.alive();
-            }
+        select! {
+            _ = stop.wait_for(|stop| *stop) => {}
+            () = manager.keep_alive(|| async { self.journal.off(Journal::await_turn).await.is_ok() }) => {}
         }
     }
 }
