@@ -37,11 +37,12 @@ quickstart: programs ## a withdrawal signed on this machine, WITH=litecoin or an
 	exec $(BUILT)/chancery-provision quickstart --directory $(QUICKSTART) $(quickstart-flags) \
 		--demonstration $(BUILT)/examples/$(demonstration)
 
-# Each apart: built together, the appliance would hold what only provisioning asks of the drivers (making keys), and the
-# watcher what only its example needs.
+# Apart from what follows: built together, the appliance would hold what only provisioning asks of the drivers (making
+# keys), and the watcher what only its example needs.
+appliance-and-watcher = $(build) --profile $(PROFILE) -p appliance -p watcher-client --bins
 programs:
 	@.ci/prerequisites $(WITH)
-	$(build) --profile $(PROFILE) -p appliance -p watcher-client --bins
+	$(appliance-and-watcher)
 	$(build) --profile $(PROFILE) -p provisioning --bins
 	$(build) --profile $(PROFILE) -p watcher-client --example $(demonstration)
 
@@ -94,7 +95,7 @@ clients: ## clients for Python and TypeScript, made from docs/openapi.json into 
 
 # The appliance alone: what makes keys is in no image.
 image: ## the appliance's container image, target/PROFILE/chancery.oci.tar, without engine and network (PROFILE=dev)
-	@$(CARGO) build --profile $(PROFILE) -p appliance --bins
+	@$(appliance-and-watcher)
 	@appliance/package/container/image $(BUILT)/chancery $(VERSION) $(BUILT)/chancery.oci.tar
 	@echo $(BUILT)/chancery.oci.tar
 

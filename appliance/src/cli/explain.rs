@@ -31,7 +31,7 @@ pub(super) struct Explain {
 }
 
 pub(super) fn run(config: &Path, explain: &Explain, as_json: bool) -> Result<(), Failure> {
-    let config = Config::load(config)?;
+    let (socket, _) = Config::admin_socket_of(config)?;
     let unreadable = |error: &dyn std::fmt::Display| Failure::failed(format!("{}: {error}", explain.file.display()));
     let mut body = Vec::new();
     if explain.file == Path::new("-") {
@@ -41,7 +41,7 @@ pub(super) fn run(config: &Path, explain: &Explain, as_json: bool) -> Result<(),
     }
     let request: SignatureRequest = serde_json::from_slice(&body).map_err(|error| unreadable(&error))?;
     let asked = json!({ "watcher": explain.watcher, "request_id": explain.id, "request": request });
-    let answer = runtime()?.block_on(call(&config.admin_socket, Method::POST, "/explain", Some(asked)))?;
+    let answer = runtime()?.block_on(call(&socket, Method::POST, "/explain", Some(asked)))?;
     let told: Explanation = serde_json::from_value(answer)
         .map_err(|error| Failure::failed(format!("the appliance answered something else: {error}")))?;
     if as_json {

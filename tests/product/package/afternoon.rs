@@ -31,6 +31,7 @@ pub(super) fn passes() {
     let (appliance, watcher) = (Unit::installed(&machine, "chancery"), Unit::installed(&machine, "chancery-watcher"));
     let serving = appliance.start(&machine);
     machine.shell(&doc::commands("The first signature"));
+    whoever_is_in_the_group_may_look(&machine);
     let first = sign(&machine, &watcher, "wd-1");
     is_on_the_page(&machine, &first);
 
@@ -50,6 +51,18 @@ pub(super) fn passes() {
     serving.stop();
     look::is_purged(&machine, &clean);
     look::a_token_outlives_a_purge(&machine, &packages);
+}
+
+/// A person of the box who is in the socket's group, and neither root nor the service's user.
+fn whoever_is_in_the_group_may_look(machine: &Machine) {
+    let status = |groups| {
+        let person = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", groups];
+        machine.command(&[&person[..], &["chancery", "status", "--config", "/etc/chancery/chancery.toml"]].concat())
+    };
+    let shown = told(&mut status("--groups=chancery-admin"));
+    assert!(shown.contains("main up"), "{shown}");
+    let refused = status("--clear-groups").output().unwrap();
+    assert!(!refused.status.success(), "anybody may open the admin socket");
 }
 
 /// While the program of before still runs, its worker is lost: it gets another of its own kind.

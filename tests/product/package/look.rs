@@ -31,7 +31,7 @@ const PROGRAMS: [(&str, &str, &[&str]); 3] = [
     ("chancery-watcher", "chancery-watcher", &["redb", "k256", "reqwest"]),
 ];
 
-const FILES: [&str; 22] = [
+const FILES: [&str; 25] = [
     "/usr/lib/systemd/system/chancery.service",
     "/usr/lib/systemd/system/chancery-watcher.service",
     "/usr/lib/sysusers.d/chancery.conf",
@@ -50,6 +50,9 @@ const FILES: [&str; 22] = [
     "/usr/share/doc/chancery/examples/policy.toml",
     "/usr/share/doc/chancery/examples/chancery-listen.conf",
     "/usr/share/doc/chancery/examples/chancery-usb-yubihsm.conf",
+    "/usr/share/doc/chancery/examples/monitoring/alerts.yaml",
+    "/usr/share/doc/chancery/examples/monitoring/prometheus.yaml",
+    "/usr/share/doc/chancery/examples/monitoring/dashboard.json",
     "/usr/share/doc/chancery/examples/ceremony/softhsm.toml",
     "/usr/share/doc/chancery/examples/ceremony/yubihsm-policy.toml",
     "/usr/share/doc/chancery-watcher/examples/watcher.toml",
@@ -87,7 +90,7 @@ pub(super) fn is_installed(machine: &Machine, packages: &Packages) {
     assert_eq!(machine.run(&["dpkg", "--verify", "chancery", "chancery-watcher"]), "");
     let folders =
         machine.run(&["stat", "--format=%U:%G %a", "/etc/chancery", "/etc/chancery/pki", "/etc/chancery-watcher"]);
-    assert_eq!(folders, "root:chancery 750\nroot:chancery 750\nroot:chancery-watcher 750\n");
+    assert_eq!(folders, "root:root 755\nroot:chancery 750\nroot:chancery-watcher 750\n");
     users_are_those_of_sysusers(machine);
     let wanted = machine.path("/etc/systemd/system");
     assert!(!told(Command::new("find").arg(wanted)).contains("chancery"), "a unit is enabled");
