@@ -26,7 +26,7 @@ build = $(if $(auditable),PATH="$(dir $(auditable)):$$PATH" $(CARGO) auditable b
 
 FUZZ_SECONDS ?= 60
 
-.PHONY: help quickstart test check bench fuzz soak clients docs image deb sbom reproducible clean-quickstart programs
+.PHONY: help quickstart test check bench fuzz soak clients docs image deb sbom audit reproducible clean-quickstart programs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -110,6 +110,11 @@ deb: ## the Debian packages chancery and chancery-watcher, in TARGET/debian (PRO
 sbom: ## what the programs are made of (CycloneDX), in TARGET/sbom
 	@.ci/prerequisites packages
 	@.ci/package --sbom
+
+# Not in `make test`: what is known changes from day to day, and is asked over the network. ADVISORIES= a folder with it.
+audit: ## known holes in what the programs are made of (RustSec's advisories, ADVISORIES=)
+	@.ci/prerequisites audit
+	@exec var/tools/bin/cargo-audit audit --deny warnings $(if $(ADVISORIES),--db "$(ADVISORIES)" --no-fetch --stale)
 
 # Not in `make test`: two release builds.
 reproducible: ## release packages built in two places, which must be equal to the bit (PROFILE=dev)

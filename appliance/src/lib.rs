@@ -30,6 +30,7 @@ pub mod log_writer;
 pub mod metrics;
 pub mod officers;
 pub mod operations;
+mod own_file;
 pub mod policy;
 pub mod principal;
 mod reading;

@@ -2,14 +2,13 @@
 //! number stands for is not known here.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, ErrorKind, Read, Write},
-    os::unix::fs::OpenOptionsExt,
+    io,
     path::{Path, PathBuf},
 };
 
 use appliance_wire::{Format, NewerFormat};
-use rustix::fs::OFlags;
+
+use crate::own_file;
 
 /// What this program writes, and the newest it reads. Raised with everything an older program could not read, or would
 /// read as less than it is: a kind or member of an entry, a key of the policy, a table of the store.
@@ -17,7 +16,6 @@ const FORMAT: u64 = 1;
 /// Of what says none.
 pub(crate) const OLDEST: u64 = 1;
 const FILE: &str = "format";
-const LONGEST: u64 = 1_024;
 
 /// Why a state is not opened.
 #[derive(Debug, thiserror::Error)]
@@ -84,33 +82,24 @@ pub(crate) fn create(directory: &Path) -> Result<(), FormatError> {
 
 fn read(directory: &Path) -> Result<Option<Format>, FormatError> {
     let path = directory.join(FILE);
-    let file = OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(&path);
-    let mut bytes = Vec::new();
-    let read = file.and_then(|file| file.take(LONGEST).read_to_end(&mut bytes));
-    match read {
-        Ok(_) => Format::from_line(&bytes).map(Some).ok_or(FormatError::Damaged(path)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+    match own_file::read(&path) {
+        Ok(Some(bytes)) => Format::from_line(&bytes).map(Some).ok_or(FormatError::Damaged(path)),
+        Ok(None) => Ok(None),
         Err(source) => Err(FormatError::Unusable { path, source }),
     }
 }
 
-/// Replaces the file: after a power cut it is the old one or the new one, whole.
 fn write(directory: &Path, format: &Format) -> Result<(), FormatError> {
     let path = directory.join(FILE);
-    let next = directory.join("format.new");
-    let write = || {
-        let line = format.to_line().map_err(io::Error::other)?;
-        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&next)?;
-        file.write_all(line.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&next, &path)?;
-        File::open(directory)?.sync_all()
-    };
-    write().map_err(|source| FormatError::Unusable { path: path.clone(), source })
+    let line = format.to_line().map_err(io::Error::other);
+    let written = line.and_then(|line| own_file::replace(&path, line.as_bytes()));
+    written.map_err(|source| FormatError::Unusable { path, source })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

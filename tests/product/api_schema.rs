@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
 };
 
@@ -15,7 +15,7 @@ use crate::harness::{
     body::{digest, message, payment},
     exchange::Exchange,
     officers::Officers,
-    trial,
+    repository, trial,
     watcher::Watcher,
 };
 
@@ -27,7 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 /// Where `.ci/prerequisites tests` puts schemathesis.
-const PYTHON: &str = "../var/python";
+const PYTHON: &str = "var/python";
 const CASES: u64 = 5_000;
 const DAEMON_CASES: u64 = 1_000;
 
@@ -51,13 +51,12 @@ struct Run {
 impl Run {
     /// Starts it with a configuration of `api_schema/`.
     fn start(name: &'static str, installation: &Installation, config: &str, each: u64, arguments: &[&str]) -> Self {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let python = here.join(PYTHON);
+        let python = repository().join(PYTHON);
         assert!(python.join("schemathesis").exists(), "no schemathesis: run `.ci/prerequisites tests`");
         let directory = installation.path(name);
         fs::create_dir(&directory).unwrap();
         let said = File::create(directory.join("said")).unwrap();
-        let own = here.join("product/api_schema");
+        let own = repository().join("tests/product/api_schema");
         let mut command = Command::new("python3");
         command.args(["-B", "-m", "schemathesis.cli", "--config-file"]).arg(own.join(config)).arg("run");
         command.args(arguments).args(["--seed", &seed(), "--max-examples", &each.to_string(), "--no-color"]);
@@ -142,8 +141,8 @@ fn appliance() {
         Run::start(name, &installation, "appliance.toml", each, &arguments)
     };
     // Two at once, for one uses but one core; each has what builds upon another.
-    let signatures = start("signatures", whole / 27, &["--include-path-regex", "^/v1/signatures/"]);
-    let others = start("others", whole / 25, &["--exclude-path-regex", "^/v1/(signatures/|freeze)"]);
+    let signatures = start("signatures", whole / 29, &["--include-path-regex", "^/v1/signatures/"]);
+    let others = start("others", whole / 27, &["--exclude-path-regex", "^/v1/(signatures/|freeze)"]);
     let (signatures, others) = (signatures.end(), others.end());
     let alone = ["--include-path", "/v1/freeze", "--phases", "examples,coverage,fuzzing"];
     let freeze = start("freeze", whole / 100, &alone).end();

@@ -1,15 +1,10 @@
 //! The book: it is built without a warning, its links lead somewhere, and what it shows to be typed is typed here.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{collections::BTreeSet, fs, process::Command};
 
 use libtest_mimic::Trial;
 
-use crate::harness::trial;
+use crate::harness::{repository, trial};
 
 mod commands;
 mod links;
@@ -30,30 +25,26 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials
 }
 
-pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
 /// As `.ci/prerequisites` puts it there, or as somebody installed it.
 fn mdbook() -> Command {
-    let ours = root().join("var/tools/bin/mdbook");
+    let ours = repository().join("var/tools/bin/mdbook");
     Command::new(if ours.exists() { ours } else { "mdbook".into() })
 }
 
 fn builds() {
     let book = tempfile::tempdir().unwrap();
-    let built = mdbook().args(["build", "docs", "-d"]).arg(book.path()).current_dir(root()).output();
+    let built = mdbook().args(["build", "docs", "-d"]).arg(book.path()).current_dir(repository()).output();
     let built = built.unwrap_or_else(|error| panic!("mdbook: {error}; run .ci/prerequisites tests"));
     let said = String::from_utf8_lossy(&built.stderr);
     assert!(built.status.success(), "{said}");
     assert!(!said.contains("WARN") && !said.contains("ERROR"), "{said}");
     let mut dead = links::dead_in_book(book.path());
-    dead.extend(links::dead_in_readme(&root(), book.path()));
+    dead.extend(links::dead_in_readme(repository(), book.path()));
     assert!(dead.is_empty(), "{} links lead nowhere:\n{}", dead.len(), dead.join("\n"));
 }
 
 fn all_pages() {
-    let summary = fs::read_to_string(root().join("docs/SUMMARY.md")).unwrap();
+    let summary = fs::read_to_string(repository().join("docs/SUMMARY.md")).unwrap();
     let listed: Vec<String> =
         summary.lines().filter_map(|line| Some(line.split_once("](")?.1.split_once(')')?.0.to_owned())).collect();
     let once: BTreeSet<String> = listed.iter().cloned().collect();

@@ -4,7 +4,6 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Read},
-    path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
 };
 
@@ -13,7 +12,7 @@ use libtest_mimic::Trial;
 use tempfile::TempDir;
 use watcher_client::verify_receipt;
 
-use crate::harness::{Installation, Running, body::digest, eventually, trial, watcher::Watcher};
+use crate::harness::{Installation, Running, body::digest, eventually, repository, trial, typed, watcher::Watcher};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![trial("clients::the_examples_of_both_languages_get_signatures_that_we_believe", examples)]
@@ -22,25 +21,22 @@ pub(crate) fn trials() -> Vec<Trial> {
 /// The clients, and the programs that use them.
 struct Clients {
     made: TempDir,
-    root: PathBuf,
 }
 
 impl Clients {
     /// Generates both, as a user does; the TypeScript one is type-checked by that.
     fn make() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned();
         let made = tempfile::tempdir().unwrap();
         let clients = format!("CLIENTS={}", made.path().display());
-        let make = Command::new("make").args(["--no-print-directory", "clients", &clients]).current_dir(&root).output();
-        let make = make.unwrap();
+        let make = typed("make").args(["--no-print-directory", "clients", &clients]).output().unwrap();
         assert!(make.status.success(), "{}\n{}", text(&make.stdout), text(&make.stderr));
-        Self { made, root }
+        Self { made }
     }
 
     fn python(&self) -> Command {
         let mut command = Command::new("python3");
-        command.arg("-B").arg(self.root.join("watcher-client/clients/python/example.py"));
-        let path = [self.made.path().join("python"), self.root.join("var/python")];
+        command.arg("-B").arg(repository().join("watcher-client/clients/python/example.py"));
+        let path = [self.made.path().join("python"), repository().join("var/python")];
         command.env("PYTHONPATH", std::env::join_paths(path).unwrap());
         command
     }

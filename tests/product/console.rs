@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, ChildStdin, Command, Stdio},
 };
 
@@ -16,7 +16,7 @@ use crate::harness::{
     eventually,
     installation::POLICY,
     officers::Officers,
-    trial,
+    repository, trial,
     watcher::Watcher,
 };
 
@@ -84,18 +84,20 @@ fn in_a_browser() {
     assert_eq!(waits.status, 202);
     installation.write_policy(&policy.replace("version = 1", "version = 2").replace("\"0.5\"", "\"0.9\""));
     officers.act(&installation, &["policy", "install", "policy.toml"], &["alice", "bob", "carol"]);
-    installation.run("chancery", &["freeze", "--key", "nist", "--reason", HOSTILE]);
+    let images = std::env::var_os("UPDATE").map(|_| repository().join("docs/images"));
+    let reason = if images.is_some() { "its partition of the HSM is moved, change 4711" } else { HOSTILE };
+    installation.run("chancery", &["freeze", "--key", "nist", "--reason", reason]);
     covered(&installation, &running);
 
     let facts = json!({
         "url": format!("http://{}", running.monitor),
-        "hostile": HOSTILE,
+        "reason": reason,
         "limits": watcher.get("/v1/limits").good()["limits"],
         "entries": installation.entries().len(),
         "signed": index_of(&installation, "signed"),
         "frozen": index_of(&installation, "frozen"),
         "downloads": installation.path(""),
-        "images": std::env::var_os("UPDATE").map(|_| root().join("docs/images")),
+        "images": images,
     });
     let mut browser = Browser::start(&facts);
     browser.until("freeze");
@@ -205,8 +207,8 @@ fn head(running: &Running, method: &str, path: &str, host: &str) -> String {
 }
 
 fn published() {
-    let packages = root().join("var/npm/node_modules");
-    let here = root().join("appliance/src/console/assets/third-party");
+    let packages = repository().join("var/npm/node_modules");
+    let here = repository().join("appliance/src/console/assets/third-party");
     let read = |path: PathBuf| {
         fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}: run `.ci/prerequisites tests`", path.display()))
     };
@@ -222,10 +224,6 @@ fn published() {
     }
 }
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
 /// The walk through the page, in Chromium. It says where it stands a line at a time, and waits there.
 struct Browser {
     child: Child,
@@ -236,7 +234,7 @@ struct Browser {
 impl Browser {
     fn start(facts: &Value) -> Self {
         let mut command = Command::new("node");
-        command.arg(root().join("tests/product/console/walk.mjs")).arg(facts.to_string());
+        command.arg(repository().join("tests/product/console/walk.mjs")).arg(facts.to_string());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("node: {error}: run `.ci/prerequisites tests`"));
         let (input, output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));

@@ -12,7 +12,7 @@ use appliance_wire::sha256_hex;
 use libtest_mimic::Trial;
 use serde_json::Value;
 
-use crate::{harness::trial, units::sources};
+use crate::harness::{repository, trial, typed};
 
 mod manifests;
 mod served;
@@ -39,19 +39,11 @@ fn version() -> &'static str {
 
 /// Makes the image as a user does, and lays it out in the folder.
 fn image(folder: &Path) -> PathBuf {
-    let mut make = Command::new("make");
-    make.args(["--no-print-directory", "image", "PROFILE=dev"]).current_dir(sources());
-    // What cargo told this test of itself would have build scripts run again, and all be built that rests on them.
-    for (name, _) in std::env::vars() {
-        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
-            make.env_remove(name);
-        }
-    }
-    let said = good(&mut make);
+    let said = good(typed("make").args(["--no-print-directory", "image", "PROFILE=dev"]));
     let file = said.lines().last().unwrap();
     let layout = folder.join("layout");
     fs::create_dir(&layout).unwrap();
-    good(Command::new("tar").args(["--extract", "--file", file, "--directory"]).arg(&layout).current_dir(sources()));
+    good(Command::new("tar").args(["--extract", "--file", file, "--directory"]).arg(&layout).current_dir(repository()));
     layout
 }
 
@@ -99,7 +91,7 @@ fn content() {
     assert!(names.len() <= 5, "{names:?}");
 
     // Another time, the same bytes.
-    let built = sources().join("appliance/package/container/image");
+    let built = repository().join("appliance/package/container/image");
     let made = |name: &str| {
         let (program, file) = (program(folder.path()), folder.path().join(name));
         good(Command::new(&built).arg(program).arg(version()).arg(&file));

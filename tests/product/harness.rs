@@ -1,6 +1,9 @@
 //! An appliance of one's own: directory, token, certificates, policy, processes.
 
-use std::process::ExitCode;
+use std::{
+    path::Path,
+    process::{Command, ExitCode},
+};
 
 use libtest_mimic::{Failed, Trial};
 
@@ -33,7 +36,7 @@ pub(crate) use running::Running;
 /// Runs as one of the programs, where this process was started under its name.
 pub(crate) fn program() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().peekable();
-    let name = std::path::Path::new(arguments.peek()?).file_name()?.to_str()?.to_owned();
+    let name = Path::new(arguments.peek()?).file_name()?.to_str()?.to_owned();
     match name.as_str() {
         "chancery" => Some(appliance::cli::run(arguments)),
         "chancery-watcher" => Some(watcher_client::cli::run(arguments)),
@@ -41,6 +44,24 @@ pub(crate) fn program() -> Option<ExitCode> {
         "reference" => Some(reference::cli::run()),
         _ => None,
     }
+}
+
+/// Where the sources are.
+pub(crate) fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// A program as somebody calls it who types in the repository. What cargo told this test of itself would have build
+/// scripts run again, and all be built anew that rests on them.
+pub(crate) fn typed(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(repository());
+    for (name, _) in std::env::vars() {
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// A test; its name is a claim.

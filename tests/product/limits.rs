@@ -1,16 +1,22 @@
 //! What policy allows: rules by name, and limits to the last unit.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    process::Command,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
-use crate::harness::{
-    Installation,
-    body::{DESTINATION, OTHER_DESTINATION, digest, digests, payment, payments},
-    installation::POLICY,
-    trial,
-    watcher::Watcher,
+use crate::{
+    harness::{
+        Installation, Running,
+        body::{DESTINATION, OTHER_DESTINATION, digest, digests, payment, payments},
+        installation::POLICY,
+        trial,
+        watcher::Watcher,
+    },
+    units::may_make_namespaces,
 };
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -22,6 +28,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("limits::outside_its_hours_a_rule_signs_nothing", hours),
         trial("limits::a_new_policy_counts_what_was_accepted_before_it", new_policy),
         trial("limits::what_was_accepted_is_spent_also_after_a_restart", restart),
+        trial("limits::time_in_which_the_machine_slept_counts_towards_a_window", slept),
     ]
 }
 
@@ -283,6 +290,29 @@ fn new_policy() {
     // Stored answers stay.
     watcher.signed("a", payment(1, "0.4999", "0.0001"));
     running.stop();
+    installation.assert_log_verifies();
+}
+
+/// A suspended machine's boot clock goes on and its monotonic clock does not: so does a time namespace of this kind.
+fn slept() {
+    if !may_make_namespaces() {
+        return;
+    }
+    let installation = Installation::with_policy(&format!("{POLICY}{COUNTED}"));
+    let running = installation.start();
+    Watcher::new(&installation, &running).signed("a", digests("raw", 0..20));
+    running.stop();
+    for (seconds, freed) in [("0", false), ("3500", false), ("3700", true)] {
+        let serve = installation.installed("chancery", &["serve", "--config", "chancery.toml"]);
+        let mut asleep = Command::new("unshare");
+        asleep.args(["--time", "--boottime", seconds]).arg(serve.get_program()).args(serve.get_args());
+        asleep.current_dir(installation.directory());
+        let running = Running::spawn(&installation, asleep).unwrap_or_else(|log| panic!("{log}"));
+        let watcher = Watcher::new(&installation, &running);
+        let answer = watcher.put("b", digests("raw", 0..20));
+        assert_eq!(answer.status == 200, freed, "{seconds} s asleep: {}", String::from_utf8_lossy(&answer.body));
+        running.stop();
+    }
     installation.assert_log_verifies();
 }
 

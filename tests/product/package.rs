@@ -17,11 +17,6 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![trial("package::a_clean_debian_is_racked_signs_is_upgraded_put_back_and_purged", afternoon::passes)]
 }
 
-/// The repository.
-fn root() -> &'static std::path::Path {
-    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
-}
-
 /// Runs a command to its good end; what it wrote to both outputs.
 fn told(command: &mut std::process::Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));

@@ -11,10 +11,10 @@ use appliance_wire::ProblemCode;
 use libtest_mimic::Trial;
 use serde_json::Value;
 
-use crate::harness::{Installation, trial};
+use crate::harness::{Installation, repository, trial};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let described = ["docs/api.md", "docs/src/api.md"].iter().any(|path| root().join(path).exists());
+    let described = ["docs/api.md", "docs/src/api.md"].iter().any(|path| repository().join(path).exists());
     let sampled = !samples().is_empty();
     vec![
         trial("shape::crates_depend_only_on_the_floors_below_them", floors),
@@ -29,15 +29,11 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
 fn packages() -> Vec<Value> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
         .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
-        .current_dir(root())
+        .current_dir(repository())
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -116,7 +112,7 @@ fn lints() {
         if package["name"] == "pkcs11-shim" {
             // A C interface: its lints are those of the workspace, but that unsafe is expected by name.
             let workspace =
-                fs::read_to_string(root().join("Cargo.toml")).unwrap().replace("[workspace.lints.", "[lints.");
+                fs::read_to_string(repository().join("Cargo.toml")).unwrap().replace("[workspace.lints.", "[lints.");
             let (_, rust) = workspace.split_once("\n[lints.rust]\n").unwrap();
             let (rust, _) = rust.split_once("\n[profile.").unwrap();
             let own = rust.replace("unsafe_code = \"forbid\"", "unsafe_code = \"deny\"");
@@ -145,13 +141,13 @@ fn sources(directory: &Path) -> Vec<(PathBuf, String)> {
 
 /// Files with a line of code, not of comment, that has one of these.
 fn naming(directories: &[&str], words: &[&str]) -> BTreeSet<String> {
-    let root = root();
+    let root = repository();
     let files = directories.iter().flat_map(|directory| sources(&root.join(directory)));
     let naming = files.filter(|(_, text)| {
         let code = text.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
         code.into_iter().any(|line| words.iter().any(|word| line.contains(word)))
     });
-    naming.map(|(path, _)| path.strip_prefix(&root).unwrap().display().to_string()).collect()
+    naming.map(|(path, _)| path.strip_prefix(root).unwrap().display().to_string()).collect()
 }
 
 fn sled() {
@@ -171,7 +167,7 @@ fn http() {
 }
 
 fn problems_documented() {
-    let path = ["docs/api.md", "docs/src/api.md"].iter().map(|path| root().join(path)).find(|path| path.exists());
+    let path = ["docs/api.md", "docs/src/api.md"].iter().map(|path| repository().join(path)).find(|path| path.exists());
     let path = path.expect("docs/api.md is not written yet");
     let text = fs::read_to_string(&path).unwrap();
     for code in ProblemCode::ALL {
@@ -182,7 +178,7 @@ fn problems_documented() {
 }
 
 fn samples() -> Vec<PathBuf> {
-    let directories = ["docs/samples", "docs/src/samples"].map(|directory| root().join(directory));
+    let directories = ["docs/samples", "docs/src/samples"].map(|directory| repository().join(directory));
     let files = directories.iter().filter_map(|directory| fs::read_dir(directory).ok()).flatten();
     let mut files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|ending| ending == "toml"));

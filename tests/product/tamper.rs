@@ -17,6 +17,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("tamper::a_file_that_is_gone_or_empty_is_refused_or_harmless", missing_files),
         trial("tamper::an_older_part_beside_newer_ones_is_refused_or_harmless", older_parts),
         trial("tamper::a_changed_byte_of_the_store_or_the_anchor_is_refused_or_harmless", changed_store),
+        trial("tamper::a_link_a_pipe_or_a_folder_in_place_of_a_file_refuses_the_start", odd_files),
         trial("tamper::two_appliances_on_one_log_are_not_possible", two_at_once),
     ]
 }
@@ -153,6 +154,32 @@ fn missing_files() {
         assert_eq!(scene.start_after(name, |state| fs::remove_file(state.join(name)).unwrap()), None);
     }
     scene.refused("empty checkpoint", |state| fs::write(state.join("checkpoint"), []).unwrap());
+}
+
+fn odd_files() {
+    let scene = Scene::new();
+    let run = |program: &str, arguments: &[&Path]| {
+        assert!(Command::new(program).args(arguments).status().unwrap().success(), "{program} {arguments:?}");
+    };
+    for name in ["log.jsonl", "anchor", "checkpoint", "format", "lock"] {
+        // What the link leads to is good.
+        let said = scene.refused(&format!("a link as {name}"), |state| {
+            let elsewhere = scene.installation.path("elsewhere");
+            fs::rename(state.join(name), &elsewhere).unwrap();
+            std::os::unix::fs::symlink(&elsewhere, state.join(name)).unwrap();
+        });
+        assert!(said.contains(name) && said.contains("it is a symbolic link"), "{said}");
+        let said = scene.refused(&format!("a pipe as {name}"), |state| {
+            fs::remove_file(state.join(name)).unwrap();
+            run("mkfifo", &[&state.join(name)]);
+        });
+        assert!(said.contains(name), "{said}");
+        let said = scene.refused(&format!("a folder as {name}"), |state| {
+            fs::remove_file(state.join(name)).unwrap();
+            fs::create_dir(state.join(name)).unwrap();
+        });
+        assert!(said.contains(name), "{said}");
+    }
 }
 
 fn older_parts() {

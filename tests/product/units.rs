@@ -3,13 +3,15 @@
 use std::{
     collections::BTreeSet,
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Output},
 };
 
 use libtest_mimic::Trial;
 
-use crate::harness::{Installation, Running, body::digest, daemon::Daemon, eventually, trial, watcher::Watcher};
+use crate::harness::{
+    Installation, Running, body::digest, daemon::Daemon, eventually, repository, trial, watcher::Watcher,
+};
 
 mod machine;
 mod real;
@@ -19,14 +21,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("units::are_exposed_at_most_1_2_and_with_every_drop_in_1_3", exposure),
         trial("units::have_no_word_that_systemd_does_not_know", words),
         trial("units::admit_every_system_call_the_programs_make", system_calls),
+        trial("units::the_appliance_opens_no_connection_to_anybody", connections),
     ];
     trials.extend(real::trials());
     trials
-}
-
-/// The folder of the sources.
-pub(crate) fn sources() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
 /// Whether this process may make namespaces and mount in them; said aloud where it may not.
@@ -54,7 +52,7 @@ fn tree(folder: &str, unit: &str, drop_ins: &[&str]) -> tempfile::TempDir {
     for folder in [own.as_str(), "usr/lib/systemd/system", "usr/bin", "bin"] {
         fs::create_dir_all(at(folder)).unwrap();
     }
-    let from = sources().join(folder);
+    let from = repository().join(folder);
     fs::copy(from.join(unit), at("etc/systemd/system").join(unit)).unwrap();
     for drop_in in drop_ins {
         fs::copy(from.join(drop_in), at(&own).join(drop_in)).unwrap();
@@ -134,12 +132,15 @@ fn members(word: &str) -> BTreeSet<String> {
     lines.flat_map(members).collect()
 }
 
-/// A program under `strace`, which writes what was called into the file when all has ended.
-fn traced(installation: &Installation, program: &str, arguments: &[&str], calls: &Path) -> Command {
+/// Has `strace` write the name of each call that was made, when all has ended.
+const NAMES: &[&str] = &["-c", "-U", "name"];
+
+/// A program under `strace`, which writes into the file.
+fn traced(installation: &Installation, wanted: &[&str], program: &str, arguments: &[&str], calls: &Path) -> Command {
     let program = installation.installed(program, arguments);
     let mut command = Command::new("strace");
     // -D: the program is our child, and strace nobody's.
-    command.args(["-D", "-f", "-q", "-c", "-U", "name", "-o", calls.to_str().unwrap()]);
+    command.args(["-D", "-f", "-q"]).args(wanted).args(["-o", calls.to_str().unwrap()]);
     command.arg(program.get_program()).args(program.get_args()).current_dir(installation.directory());
     command.env_remove("SOFTHSM2_CONF");
     command
@@ -156,15 +157,39 @@ fn assert_admitted(folder: &str, unit: &str, calls: &Path) {
         .map(str::to_owned)
         .collect();
     assert!(called.contains("execve") && called.contains("futex") && called.len() > 40, "{listed}");
-    let admitted = admitted(&fs::read_to_string(sources().join(folder).join(unit)).unwrap());
+    let admitted = admitted(&fs::read_to_string(repository().join(folder).join(unit)).unwrap());
     let forbidden: Vec<_> = called.difference(&admitted).collect();
     assert!(forbidden.is_empty(), "{unit} forbids what the program calls: {forbidden:?}");
+}
+
+/// Whoever could have it open one, by a request or a file, would learn or reach what only it can.
+fn connections() {
+    let installation = Installation::new();
+    let calls = installation.path("calls");
+    let wanted = ["-e", "trace=bind,connect"];
+    let command = traced(&installation, &wanted, "chancery", &["serve", "--config", "chancery.toml"], &calls);
+    let running = Running::spawn(&installation, command).unwrap_or_else(|log| panic!("{log}"));
+    let watcher = Watcher::new(&installation, &running);
+    watcher.signed("a", digest("raw", 1));
+    watcher.refused("b", digest("cold", 1));
+    installation.run("chancery", &["freeze", "--all", "--reason", "drill"]);
+    for page in ["/metrics", "/livez", "/readyz"] {
+        assert_eq!(running.monitor(page).0, 200);
+    }
+    running.hang_up();
+    eventually("certificates are read again", || running.logged().contains("were read again").then_some(()));
+    running.stop();
+    let calls =
+        eventually("strace has ended", || fs::read_to_string(&calls).ok().filter(|text| text.contains("exited")));
+    assert!(calls.contains("bind(") && calls.contains("AF_INET"), "its own listeners are not seen: {calls}");
+    let opened: Vec<_> = calls.lines().filter(|call| call.contains("connect(") && call.contains("AF_INET")).collect();
+    assert!(opened.is_empty(), "{opened:#?}");
 }
 
 fn system_calls() {
     let installation = Installation::new();
     let (of_appliance, of_watcher) = (installation.path("calls"), installation.path("calls-of-watcher"));
-    let command = traced(&installation, "chancery", &["serve", "--config", "chancery.toml"], &of_appliance);
+    let command = traced(&installation, NAMES, "chancery", &["serve", "--config", "chancery.toml"], &of_appliance);
     let running = Running::spawn(&installation, command).unwrap_or_else(|log| panic!("{log}"));
     let watcher = Watcher::new(&installation, &running);
     watcher.put_at_once((0..16).map(|number| (format!("a-{number}"), digest("raw", number))));
@@ -181,7 +206,7 @@ fn system_calls() {
         "[[chain]]\nname = \"bitcoin\"\nchain = \"bitcoin-regtest\"\n\
         node = \"http://127.0.0.1:1\"\nkey = \"hot\"\nasset = \"BTC\"\nconfirmations = 3\nmax_fee = \"0.001\"\n",
     );
-    let command = traced(&installation, "chancery-watcher", &["run", "--config", "watcher.toml"], &of_watcher);
+    let command = traced(&installation, NAMES, "chancery-watcher", &["run", "--config", "watcher.toml"], &of_watcher);
     let daemon = machine::Ended::spawn(command, &installation.path("daemon.log"));
     eventually("it serves", || daemon.logged().contains("the watcher serves").then_some(()));
     daemon.terminate();

@@ -6,11 +6,13 @@ use std::{
     fs::{File, OpenOptions},
     io,
     os::unix::fs::{FileExt, OpenOptionsExt},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use appliance_wire::{sha256_hex, tree::Hash};
 use serde::{Deserialize, Serialize};
+
+use crate::own_file;
 
 const SLOT_BYTES: usize = 512;
 
@@ -43,8 +45,12 @@ pub(super) struct AnchorFile {
 
 /// Reads the newer valid slot; none where neither is.
 pub(super) fn read(directory: &Path) -> io::Result<Option<Anchor>> {
-    let bytes = std::fs::read(directory.join("anchor"))?;
+    let bytes = own_file::read(&path_in(directory))?.ok_or(io::ErrorKind::NotFound)?;
     Ok(bytes.chunks(SLOT_BYTES).filter_map(parse_slot).max_by_key(|anchor| anchor.generation))
+}
+
+fn path_in(directory: &Path) -> PathBuf {
+    directory.join("anchor")
 }
 
 fn parse_slot(slot: &[u8]) -> Option<Anchor> {
@@ -57,13 +63,13 @@ impl AnchorFile {
     pub(super) fn create(directory: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).mode(0o600);
-        let file = options.open(directory.join("anchor"))?;
+        let file = options.open(path_in(directory))?;
         file.set_len(2 * SLOT_BYTES as u64)?;
         Ok(Self { file, generation: 0 })
     }
 
     pub(super) fn open(directory: &Path, newest: &Anchor) -> io::Result<Self> {
-        let file = OpenOptions::new().write(true).open(directory.join("anchor"))?;
+        let file = own_file::open(&path_in(directory), OpenOptions::new().write(true))?;
         Ok(Self { file, generation: newest.generation })
     }
 

@@ -8,9 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{FallocateFlags, OFlags, fallocate};
+use rustix::fs::{FallocateFlags, fallocate};
 
 use super::journal::{FREE_SPACE_FLOOR, free_bytes};
+use crate::own_file;
 
 /// What the file takes up on the disk.
 pub const BALLAST_BYTES: u64 = 16 << 20;
@@ -44,8 +45,8 @@ impl Ballast {
             return Ok(());
         }
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600).custom_flags(OFlags::NOFOLLOW.bits() as i32);
-        let file = options.open(&self.path)?;
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let file = own_file::open(&self.path, &mut options)?;
         let made = fallocate(&file, FallocateFlags::empty(), 0, BALLAST_BYTES).map_err(io::Error::from);
         if made.is_err() {
             let _ = fs::remove_file(&self.path);

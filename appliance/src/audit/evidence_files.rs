@@ -1,14 +1,15 @@
 //! Evidence, kept by its hash beside the log: what an auditor reads to decide again. The log holds only the hash.
 
 use std::{
-    fs,
-    io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    fs, io,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use appliance_wire::sha256_hex;
+
+use crate::own_file;
 
 /// The directory `evidence`.
 #[derive(Clone, Debug)]
@@ -40,12 +41,7 @@ impl EvidenceFiles {
             if self.has(sha256) {
                 continue;
             }
-            let path = self.directory.join(sha256);
-            let next = path.with_extension("next");
-            let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&next)?;
-            file.write_all(bytes)?;
-            file.sync_data()?;
-            fs::rename(&next, &path)?;
+            own_file::put(&self.directory.join(sha256), bytes)?;
         }
         fs::File::open(&self.directory)?.sync_all()
     }

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rustix::fs::OFlags;
+use crate::own_file;
 
 /// Below this much free space nothing is accepted, so that what was accepted can still be signed and recorded.
 pub(super) const FREE_SPACE_FLOOR: u64 = 64 << 20;
@@ -38,8 +38,7 @@ impl Journal {
     /// that is appended, which tells of it.
     pub(super) fn open(directory: &Path, length: u64) -> io::Result<Self> {
         let path = path_in(directory);
-        let flags = OFlags::NOFOLLOW.bits() as i32;
-        let file = OpenOptions::new().append(true).custom_flags(flags).open(&path)?;
+        let file = own_file::open(&path, OpenOptions::new().append(true))?;
         let to_be_cut = file.metadata()?.len() != length;
         Ok(Self { file, path, length, to_be_cut, broken: false })
     }
@@ -48,8 +47,7 @@ impl Journal {
     /// may have come before its sync, or the sync failed, and then no later one writes what the kernel takes for
     /// written. Call it before store or anchor name what is there.
     pub(super) fn settle(directory: &Path, from: u64, to: u64) -> io::Result<()> {
-        let flags = OFlags::NOFOLLOW.bits() as i32;
-        let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(path_in(directory))?;
+        let file = own_file::open(&path_in(directory), OpenOptions::new().read(true).write(true))?;
         let mut position = from;
         while position < to {
             let mut chunk = vec![0; (to - position).min(SETTLED_AT_ONCE) as usize];
@@ -164,8 +162,7 @@ impl Lines {
     /// # Errors
     /// The file cannot be opened.
     pub(super) fn of(path: &Path) -> io::Result<Self> {
-        let flags = OFlags::NOFOLLOW.bits() as i32;
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+        let file = own_file::open(path, OpenOptions::new().read(true))?;
         Ok(Self { reader: BufReader::with_capacity(1 << 20, file), line: Vec::new(), position: 0 })
     }
 

@@ -15,9 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::fs::OFlags;
-
 use super::{journal, log::Log};
+use crate::own_file;
 
 /// Why the mirror is not written.
 #[derive(Debug, thiserror::Error)]
@@ -203,7 +202,7 @@ impl Copy {
             None => {
                 let file = options().create_new(true).open(&path).map_err(unusable)?;
                 File::open(directory).and_then(|directory| directory.sync_all()).map_err(unusable)?;
-                let log = File::open(journal::path_in(state)).map_err(unusable)?;
+                let log = own_file::open(&journal::path_in(state), OpenOptions::new().read(true)).map_err(unusable)?;
                 Self { log, file, path: path.clone(), length: 0 }
             }
         };
@@ -226,11 +225,11 @@ impl Copy {
             let source = io::Error::new(ErrorKind::NotFound, "its directory is not there: is the disk mounted?");
             return Err(MirrorError::Unusable { path: directory.to_owned(), source });
         }
-        let file = match options().open(&path) {
+        let file = match own_file::open(&path, &mut options()) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             opened => opened.map_err(unusable)?,
         };
-        let log = File::open(journal::path_in(state)).map_err(unusable)?;
+        let log = own_file::open(&journal::path_in(state), OpenOptions::new().read(true)).map_err(unusable)?;
         let written = file.metadata().map_err(unusable)?.len();
         let length = end_of_last_line(&file, written).map_err(unusable)?;
         if length > bytes {
@@ -265,7 +264,7 @@ impl Copy {
 
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).mode(0o600).custom_flags(OFlags::NOFOLLOW.bits() as i32);
+    options.read(true).write(true).mode(0o600);
     options
 }
 

@@ -22,6 +22,7 @@ use super::{
     unreadable::Unreadable,
 };
 use crate::{
+    own_file,
     state::{State, bindings_of},
     state_format::{self, FormatError},
 };
@@ -176,8 +177,10 @@ pub(super) fn lock(directory: &Path) -> Result<File, LogError> {
 pub(super) fn take_lock(directory: &Path) -> Result<File, LogError> {
     check_format(directory)?;
     let path = directory.join("lock");
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-    let file = file.map_err(|error| refused(directory, None, format!("{}: {error}", path.display()), WRITABLE))?;
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true).mode(0o600);
+    let file = own_file::open(&path, &mut options)
+        .map_err(|error| refused(directory, None, format!("{}: {error}", path.display()), WRITABLE))?;
     rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)
         .map_err(|_| refused(directory, None, "another process has it open".to_owned(), OTHER))?;
     Ok(file)

@@ -29,7 +29,10 @@ use super::{
     tiles::Tiles,
     unreadable::Unreadable,
 };
-use crate::state::{State, bindings_of};
+use crate::{
+    own_file,
+    state::{State, bindings_of},
+};
 
 /// What the others are remade from.
 #[derive(Clone, Copy, Debug)]
@@ -209,10 +212,7 @@ impl Known {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             read => read.map_err(failed)?,
         };
-        let note = match fs::read_to_string(directory.join(CHECKPOINT)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            read => Some(read.map_err(failed)?),
-        };
+        let note = own_file::read_text(&directory.join(CHECKPOINT)).map_err(failed)?;
         if anchor.is_none() && note.is_none() {
             let reason = "there is neither a valid anchor nor a checkpoint: nothing tells how far the log went";
             return Err(RebuildError::NotValid(reason.to_owned()));

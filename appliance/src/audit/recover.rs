@@ -4,7 +4,7 @@
 //! Until the token's anchor is written for what came out, no start accepts it, and this can be done again.
 
 use std::{
-    fs, io,
+    fs,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
@@ -26,7 +26,10 @@ use super::{
     unreadable::Unreadable,
     verify::{LogCopy, Subject, verify},
 };
-use crate::state::{LogHome, State};
+use crate::{
+    own_file,
+    state::{LogHome, State},
+};
 
 mod requests;
 
@@ -176,12 +179,9 @@ const BY_CHECKPOINT: &str = "checkpoint";
 
 fn read_note(directory: &Path, log_key: &LogKey) -> Result<Option<Checkpoint>, String> {
     let path = directory.join(CHECKPOINT);
-    match fs::read_to_string(&path) {
-        // One of another log says nothing of this one.
-        Ok(note) => Ok(Checkpoint::open(&note, log_key).ok()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(format!("{}: {error}", path.display())),
-    }
+    let note = own_file::read_text(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    // One of another log says nothing of this one.
+    Ok(note.and_then(|note| Checkpoint::open(&note, log_key).ok()))
 }
 
 /// Everything that vouches for a log of some size.

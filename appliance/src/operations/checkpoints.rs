@@ -3,7 +3,6 @@
 use std::{
     fmt::Display,
     fs,
-    io::Write,
     path::PathBuf,
     sync::{
         Arc, PoisonError, RwLock,
@@ -16,7 +15,7 @@ use appliance_wire::{Checkpoint, LogKey, UnsignedCheckpoint};
 use jiff::Timestamp;
 
 use super::Operations;
-use crate::audit::Log;
+use crate::{audit::Log, own_file};
 
 /// The newest checkpoint, also in the file `checkpoint` of the state directory.
 #[derive(Debug)]
@@ -45,11 +44,8 @@ impl Checkpoints {
                 path.display()
             )
         };
-        let newest = match fs::read_to_string(&path) {
-            Ok(note) => Some(Checkpoint::open(&note, &key).map_err(|error| damaged(&error))?),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(damaged(&error)),
-        };
+        let note = own_file::read_text(&path).map_err(|error| damaged(&error))?;
+        let newest = note.map(|note| Checkpoint::open(&note, &key)).transpose().map_err(|error| damaged(&error))?;
         if let Some(checkpoint) = &newest {
             let root = log.root(checkpoint.size()).map_err(|error| error.to_string())?;
             if root.as_ref() != Some(checkpoint.root()) {
@@ -91,14 +87,7 @@ impl Checkpoints {
     }
 
     fn keep(&self, checkpoint: Checkpoint) -> std::io::Result<()> {
-        let next = self.path.with_extension("next");
-        let mut file = fs::File::create(&next)?;
-        file.write_all(checkpoint.note().as_bytes())?;
-        file.sync_data()?;
-        fs::rename(&next, &self.path)?;
-        if let Some(directory) = self.path.parent() {
-            fs::File::open(directory)?.sync_all()?;
-        }
+        own_file::replace(&self.path, checkpoint.note().as_bytes())?;
         self.newest_at.store(Timestamp::now().as_second(), Ordering::Relaxed);
         *self.newest.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(checkpoint));
         Ok(())

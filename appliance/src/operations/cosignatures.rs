@@ -5,7 +5,6 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::Write,
     path::{Path, PathBuf},
     sync::{PoisonError, RwLock},
 };
@@ -15,7 +14,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Operations;
-use crate::{config::WitnessConfig, principal::Peer, refusal::Refusal};
+use crate::{config::WitnessConfig, own_file, principal::Peer, refusal::Refusal};
 
 /// What the configured witnesses vouched for, also in the file `cosigned` of the state directory.
 #[derive(Debug)]
@@ -106,11 +105,7 @@ impl Cosignatures {
 
     fn write(&self, newest: &BTreeMap<String, Cosigned>) -> std::io::Result<()> {
         let notes: BTreeMap<&String, String> = newest.iter().map(|(key, cosigned)| (key, cosigned.note())).collect();
-        let next = self.path.with_extension("next");
-        let mut file = fs::File::create(&next)?;
-        file.write_all(&serde_json::to_vec(&notes)?)?;
-        file.sync_data()?;
-        fs::rename(next, &self.path)
+        own_file::put(&self.path, &serde_json::to_vec(&notes)?)
     }
 
     /// The newest checkpoint some witness vouched for, with the cosignatures of all that did.

@@ -84,15 +84,23 @@ pub(super) fn all_limits(state: &State, moment: Moment) -> LimitUses {
 
 /// What a limit has sums for, and how many of them are not told.
 fn scopes(policy: &Policy, state: &State, place: usize, limit: &Limit, moment: Moment) -> (Vec<String>, usize) {
+    match named_scopes(policy, limit) {
+        Some(scopes) => (scopes, 0),
+        None => state.usage.fullest(place, moment.elapsed, MOST_DESTINATIONS, MOST_LOOKED_AT),
+    }
+}
+
+/// What a limit has sums for, where the policy alone says it; destinations it does not.
+pub(super) fn named_scopes(policy: &Policy, limit: &Limit) -> Option<Vec<String>> {
     match limit.per {
-        None => (vec![String::new()], 0),
-        Some(Per::Key) => (limit.keys.iter().map(ToString::to_string).collect(), 0),
+        None => Some(vec![String::new()]),
+        Some(Per::Key) => Some(limit.keys.iter().map(ToString::to_string).collect()),
         Some(Per::Watcher) => {
             let is_about = |name: &str| limit.keys.iter().any(|key| policy.grants(name, key));
             let watchers = policy.watchers.iter().map(|watcher| watcher.name.clone());
-            (watchers.filter(|name| is_about(name)).collect(), 0)
+            Some(watchers.filter(|name| is_about(name)).collect())
         }
-        Some(Per::Destination) => state.usage.fullest(place, moment.elapsed, MOST_DESTINATIONS, MOST_LOOKED_AT),
+        Some(Per::Destination) => None,
     }
 }
 

@@ -5,13 +5,13 @@ use std::time::Duration;
 use appliance_wire::{Amount, Scope};
 use tokio::time::timeout;
 
-use super::{Cosignatures, Operations};
+use super::{Cosignatures, Operations, limits::named_scopes};
 use crate::{
     audit::{Ballast, free_bytes},
     clock::Moment,
     log_writer::lines_lost,
     metrics::{ApplianceState, LimitReading, LogReading, Readings, WaitingReading, WitnessReading},
-    policy::{Limit, Per, Policy},
+    policy::{Limit, Policy},
     state::State,
 };
 
@@ -111,12 +111,7 @@ fn waiting(state: &State, moment: Moment) -> WaitingReading {
 fn limits(state: &State, policy: &Policy, moment: Moment) -> Vec<LimitReading> {
     let mut readings = Vec::new();
     for (place, limit) in policy.limits.iter().enumerate() {
-        let scopes: Vec<String> = match limit.per {
-            None => vec![String::new()],
-            Some(Per::Key) => limit.keys.iter().map(ToString::to_string).collect(),
-            Some(Per::Watcher) => policy.watchers.iter().map(|watcher| watcher.name.as_str().to_owned()).collect(),
-            Some(Per::Destination) => continue,
-        };
+        let Some(scopes) = named_scopes(policy, limit) else { continue };
         readings.extend(scopes.into_iter().map(|scope| {
             let (used, _) = state.usage.used(place, &scope, moment.elapsed);
             reading(policy, limit, scope, used)

@@ -27,7 +27,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use super::{Limits, TlsFiles};
 
 /// A test that waits longer than this has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Limits whose times are short, and bounds small.
 pub(super) fn short() -> Limits {

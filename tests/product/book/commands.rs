@@ -2,7 +2,7 @@
 
 use clap::error::ErrorKind;
 
-use super::root;
+use crate::harness::repository;
 
 /// With these words files begin: the book names them, and nobody types them.
 const HEADS_OF_FILES: [&str; 3] = ["chancery anchor 1", "chancery watcher journal 1", "chancery ceremony v1"];
@@ -60,7 +60,7 @@ fn mistake(words: &[String], forgiven: &[ErrorKind]) -> Option<String> {
 }
 
 fn mistake_of_make(words: &[String]) -> Option<String> {
-    let makefile = std::fs::read_to_string(root().join("Makefile")).unwrap();
+    let makefile = std::fs::read_to_string(repository().join("Makefile")).unwrap();
     words.iter().find_map(|word| match word.split_once('=') {
         Some((name, _)) => (!makefile.contains(name)).then(|| format!("the Makefile knows no {name}")),
         None => {

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
-use super::{pages, root};
+use super::pages;
+use crate::harness::repository;
 
 /// Pages that promise something of a test.
 const PAGES: [&str; 4] = ["docs/threat-model.md", "docs/attacks.md", "docs/past-failures.md", "docs/architecture.md"];
@@ -11,7 +12,7 @@ const PAGES: [&str; 4] = ["docs/threat-model.md", "docs/attacks.md", "docs/past-
 pub(super) fn exist() {
     let mut sources = String::new();
     for directory in ["appliance", "hsm-drivers", "watcher-client", "provisioning", "tests", "docs/reference"] {
-        collect(&root().join(directory), &mut sources);
+        collect(&repository().join(directory), &mut sources);
     }
     let tests = functions_and_trials(&sources);
     let mut missing = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path};
 
-use super::root;
+use crate::harness::repository;
 
 pub(super) struct Page {
     /// From the root of the repository, such as `docs/officers.md`.
@@ -27,7 +27,7 @@ pub(super) const PROGRAMS: [&str; 4] = ["chancery", "chancery-watcher", "chancer
 /// What is in the book.
 pub(super) fn of_the_book() -> Vec<Page> {
     let mut pages = Vec::new();
-    collect(&root().join("docs"), &mut pages);
+    collect(&repository().join("docs"), &mut pages);
     pages.retain(|page| page.path != "docs/SUMMARY.md");
     pages.sort_by(|one, other| one.path.cmp(&other.path));
     pages
@@ -36,7 +36,7 @@ pub(super) fn of_the_book() -> Vec<Page> {
 /// Likewise, and the page before it.
 pub(super) fn all() -> Vec<Page> {
     let mut pages = of_the_book();
-    pages.push(page(&root().join("README.md")));
+    pages.push(page(&repository().join("README.md")));
     pages
 }
 
@@ -53,7 +53,7 @@ fn collect(directory: &Path, pages: &mut Vec<Page>) {
 
 fn page(path: &Path) -> Page {
     let text = fs::read_to_string(path).unwrap();
-    Page { path: path.strip_prefix(root()).unwrap().display().to_string(), text }
+    Page { path: path.strip_prefix(repository()).unwrap().display().to_string(), text }
 }
 
 impl Page {

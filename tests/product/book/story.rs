@@ -19,8 +19,8 @@ use libtest_mimic::Trial;
 use super::{
     pages::{self, Block, Page},
     program_lines::without_folders,
-    root,
 };
+use crate::harness::repository;
 
 const STAGE: &str = include_str!("stage.sh");
 const NAMESPACES: [&str; 7] =
@@ -99,7 +99,7 @@ fn play(stage: &Path) -> std::process::Output {
     let mut command = Command::new("timeout");
     command.args(["200", "unshare"]).args(NAMESPACES).args(["bash", "--noprofile", "--norc", "-c"]);
     command.arg("exec 2>&1; source ./story.sh").current_dir(stage).stdin(Stdio::null());
-    command.env_remove("SOFTHSM2_CONF").env("repository", root()).output().unwrap()
+    command.env_remove("SOFTHSM2_CONF").env("repository", repository()).output().unwrap()
 }
 
 /// Writes a page's commands; how many they are.

@@ -6,7 +6,7 @@ use libtest_mimic::Trial;
 use serde_json::{Value, json};
 
 use super::{good, version};
-use crate::{harness::trial, units::sources};
+use crate::harness::{repository, trial};
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
@@ -17,12 +17,12 @@ pub(super) fn trials() -> Vec<Trial> {
 }
 
 fn file(name: &str) -> PathBuf {
-    sources().join("appliance/package/container").join(name)
+    repository().join("appliance/package/container").join(name)
 }
 
 fn python(arguments: &[&str]) -> Command {
     let mut command = Command::new("python3");
-    command.env("PYTHONPATH", sources().join("var/python")).args(arguments);
+    command.env("PYTHONPATH", repository().join("var/python")).args(arguments);
     command
 }
 
@@ -39,7 +39,7 @@ fn documents(name: &str) -> Vec<Value> {
 
 /// The last value of a directive in the appliance's unit.
 fn unit(directive: &str) -> String {
-    let unit = fs::read_to_string(sources().join("appliance/package/chancery.service")).unwrap();
+    let unit = fs::read_to_string(repository().join("appliance/package/chancery.service")).unwrap();
     let prefix = format!("{directive}=");
     let found = unit.lines().filter_map(|line| line.strip_prefix(&prefix)).next_back();
     found.unwrap_or_else(|| panic!("the unit says nothing of {directive}")).to_owned()

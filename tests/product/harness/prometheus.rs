@@ -11,12 +11,11 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::eventually;
+use super::{eventually, repository};
 
 /// One of the package's programs.
 pub(crate) fn program(name: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let unpacked = root.join("var/promtool/usr/bin").join(name);
+    let unpacked = repository().join("var/promtool/usr/bin").join(name);
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut places = std::iter::once(unpacked).chain(std::env::split_paths(&path).map(|place| place.join(name)));
     places.find(|place| place.is_file()).unwrap_or_else(|| panic!("no {name}: run .ci/prerequisites tests"))

@@ -5,13 +5,13 @@ use std::{collections::BTreeSet, fs};
 use libtest_mimic::Trial;
 use serde_json::Value;
 
-use super::names::{dashboard_expressions, package, root};
+use super::names::{dashboard_expressions, package};
 use crate::harness::{
     Installation, Running,
     body::{digests, payment},
     eventually,
     prometheus::{Prometheus, promtool_agrees},
-    trial,
+    repository, trial,
     watcher::Watcher,
 };
 
@@ -53,7 +53,7 @@ fn alarms() -> Vec<Alarm> {
 }
 
 fn rules() {
-    let directory = root().join("appliance/package/monitoring");
+    let directory = repository().join("appliance/package/monitoring");
     promtool_agrees(&["check", "rules", "alerts.yaml"], &directory, "");
     promtool_agrees(&["check", "config", "prometheus.yaml"], &directory, "");
     promtool_agrees(&["test", "rules", "alerts.test.yaml"], &directory, "");
@@ -71,13 +71,13 @@ fn rules() {
 
 fn pages() {
     let mut listed = BTreeSet::new();
-    let index = fs::read_to_string(root().join("docs/alarms.md")).unwrap();
+    let index = fs::read_to_string(repository().join("docs/alarms.md")).unwrap();
     for Alarm { name, severity, runbook, has_words } in alarms() {
         assert!(["page", "ticket"].contains(&severity.as_str()), "{name}: {severity}");
         assert!(has_words, "{name}");
         let page = runbook.strip_prefix("{{ $externalLabels.chancery_book }}/alarms/").unwrap();
         let page = page.strip_suffix(".html").unwrap_or_else(|| panic!("{name}: {runbook}"));
-        let text = fs::read_to_string(root().join(format!("docs/alarms/{page}.md")));
+        let text = fs::read_to_string(repository().join(format!("docs/alarms/{page}.md")));
         let text = text.unwrap_or_else(|error| panic!("{name}: docs/alarms/{page}.md: {error}"));
         assert!(text.starts_with(&format!("# {name}\n")), "{page}");
         for part in ["**Still works.**", "**Look first.**", "**Do.**", "**Never.**", "**Over when**", "```sh"] {
@@ -88,7 +88,7 @@ fn pages() {
         assert!(index.contains(&row), "docs/alarms.md has no row {row}");
         listed.insert(page.to_owned());
     }
-    let files = fs::read_dir(root().join("docs/alarms")).unwrap().map(|file| file.unwrap().file_name());
+    let files = fs::read_dir(repository().join("docs/alarms")).unwrap().map(|file| file.unwrap().file_name());
     let files: BTreeSet<String> = files.map(|name| name.into_string().unwrap().replace(".md", "")).collect();
     assert_eq!(files, listed, "pages without an alarm, or alarms without a page");
 }

@@ -1,11 +1,6 @@
 //! The names of the metrics: in the documentation, in the rules, in the dashboard, and what a real appliance shows.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, fs, sync::Arc};
 
 use libtest_mimic::Trial;
 use serde_json::Value;
@@ -16,7 +11,7 @@ use crate::harness::{
     body::{digest, digests, payment},
     eventually,
     prometheus::promtool_agrees,
-    trial,
+    repository, trial,
     watcher::Watcher,
     wire::Connection,
 };
@@ -29,17 +24,13 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
-}
-
 pub(crate) fn package(file: &str) -> String {
-    fs::read_to_string(root().join("appliance/package/monitoring").join(file)).unwrap()
+    fs::read_to_string(repository().join("appliance/package/monitoring").join(file)).unwrap()
 }
 
 /// Names with their labels and types, of the tables of metrics in a page: `| `name{label,label}` | type |`.
 fn table(page: &str) -> BTreeSet<(String, BTreeSet<String>, String)> {
-    let page = fs::read_to_string(root().join("docs").join(page)).unwrap();
+    let page = fs::read_to_string(repository().join("docs").join(page)).unwrap();
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `chancery_")?.split_once("` | "));
     let read = rows.map(|(metric, rest)| {
         let (name, labels) = metric.split_once('{').unwrap_or((metric, "}"));

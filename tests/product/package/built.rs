@@ -9,7 +9,8 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{machine::Machine, root, told};
+use super::{machine::Machine, told};
+use crate::harness::typed;
 
 pub(super) struct Packages {
     files: Vec<PathBuf>,
@@ -24,13 +25,8 @@ impl Packages {
         // This binary is `reference`, too: it need not be built again.
         let reference = directory.path().join("reference");
         symlink(std::env::current_exe().unwrap(), &reference).unwrap();
-        let output = Command::new(".ci/package")
-            .args(["dev"])
-            .current_dir(root())
-            .env("REFERENCE", reference)
-            .stderr(Stdio::inherit())
-            .output()
-            .unwrap();
+        let output =
+            typed(".ci/package").arg("dev").env("REFERENCE", reference).stderr(Stdio::inherit()).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         assert!(output.status.success(), ".ci/package dev: {}\n{said}", output.status);
         let files: Vec<PathBuf> = said.lines().filter(|line| line.ends_with(".deb")).map(PathBuf::from).collect();

@@ -2,11 +2,11 @@
 
 use std::fs;
 
-use super::root;
+use crate::harness::repository;
 
 /// What the page says to type below this heading, up to the next.
 pub(super) fn commands(heading: &str) -> String {
-    let page = fs::read_to_string(root().join("docs/install.md")).unwrap();
+    let page = fs::read_to_string(repository().join("docs/install.md")).unwrap();
     let mut lines = page.lines().skip_while(|line| !(line.starts_with('#') && line.ends_with(heading)));
     assert!(lines.next().is_some(), "docs/install.md has no heading \"{heading}\"");
     let mut is_command = false;

@@ -10,7 +10,8 @@ use std::{
 
 use serde_json::Value;
 
-use super::{built::Packages, machine::Machine, root, told};
+use super::{built::Packages, machine::Machine, told};
+use crate::harness::repository;
 
 /// Every path of a machine that a package could have changed.
 pub(super) struct Look(BTreeSet<String>);
@@ -63,7 +64,7 @@ const FILES: [&str; 25] = [
 pub(super) fn is_installed(machine: &Machine, packages: &Packages) {
     let changelog = Command::new("dpkg-parsechangelog")
         .args(["--show-field", "Version", "--file", "appliance/package/changelog"])
-        .current_dir(root())
+        .current_dir(repository())
         .output()
         .unwrap();
     let version = String::from_utf8(changelog.stdout).unwrap().trim().to_owned();

@@ -6,7 +6,8 @@ use std::{
     process::Command,
 };
 
-use super::{root, told};
+use super::told;
+use crate::harness::repository;
 
 /// What a box has, beside the least of Debian: a token to rehearse on. `ip` brings the tree's own loopback up.
 const PACKAGES: &str = "softhsm2,iproute2";
@@ -18,7 +19,7 @@ pub(super) fn unpack(into: &Path) {
 
 fn archive() -> PathBuf {
     let (mirror, suite) = source();
-    let folder = root().join("var/debian-tree");
+    let folder = repository().join("var/debian-tree");
     let archive = folder.join(format!("{suite}.tar.gz"));
     if archive.exists() {
         return archive;

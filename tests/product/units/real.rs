@@ -4,8 +4,8 @@ use std::{fs, path::Path, process::Command};
 
 use libtest_mimic::Trial;
 
-use super::{UNITS, machine::Machine, may_make_namespaces, sources};
-use crate::harness::{Installation, eventually, trial};
+use super::{UNITS, machine::Machine, may_make_namespaces};
+use crate::harness::{Installation, eventually, repository, trial};
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![trial("units::serve_reload_stop_and_are_watched_under_a_real_systemd", day)]
@@ -50,8 +50,8 @@ fn tree(installation: &Installation) -> std::path::PathBuf {
     };
     for (folder, unit, _) in UNITS {
         let (name, _) = unit.split_once('.').unwrap();
-        copy(&sources().join(folder).join(unit), &format!("etc/systemd/system/{unit}"));
-        copy(&sources().join(folder).join("sysusers.conf"), &format!("usr/lib/sysusers.d/{name}.conf"));
+        copy(&repository().join(folder).join(unit), &format!("etc/systemd/system/{unit}"));
+        copy(&repository().join(folder).join("sysusers.conf"), &format!("usr/lib/sysusers.d/{name}.conf"));
     }
     for (from, to) in [
         ("chancery.toml", "etc/chancery/chancery.toml"),
@@ -158,7 +158,7 @@ fn network(machine: &Machine) {
     let drop_in = drop_ins.iter().find(|name| name.contains("listen")).unwrap();
     let to = machine.path(&format!("etc/systemd/system/{unit}.d"));
     fs::create_dir_all(&to).unwrap();
-    fs::copy(sources().join(folder).join(drop_in), to.join(drop_in)).unwrap();
+    fs::copy(repository().join(folder).join(drop_in), to.join(drop_in)).unwrap();
     machine.good(&["systemctl", "daemon-reload"]);
     eventually("it is reached from where the drop-in says", || machine.run(&reach).status.success().then_some(()));
 }

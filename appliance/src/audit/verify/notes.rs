@@ -1,6 +1,6 @@
 //! What vouches for the log: its anchor or its export's checkpoint, checkpoints from before, and the log key.
 
-use std::{io, path::Path};
+use std::path::Path;
 
 use appliance_wire::{Body, Checkpoint, LogKey};
 
@@ -9,11 +9,14 @@ use super::{
     source::{Bundles, LogCopy, Source},
     unread,
 };
-use crate::audit::{
-    anchor::{self, Anchor},
-    export::layout::CHECKPOINT,
-    journal::{Lines, Next},
-    read_entry::read_entry,
+use crate::{
+    audit::{
+        anchor::{self, Anchor},
+        export::layout::CHECKPOINT,
+        journal::{Lines, Next},
+        read_entry::read_entry,
+    },
+    own_file,
 };
 
 /// What the entries must reach, known before the first is read.
@@ -30,11 +33,8 @@ pub(super) struct Vouched {
 impl Vouched {
     pub(super) fn read(subject: &Subject<'_>) -> Result<Self, Finding> {
         let directory = subject.log.directory();
-        let own = match std::fs::read_to_string(directory.join(CHECKPOINT)) {
-            Ok(note) => Some(note),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(finding(None, format!("checkpoint: {error}"))),
-        };
+        let own = own_file::read_text(&directory.join(CHECKPOINT));
+        let own = own.map_err(|error| finding(None, format!("checkpoint: {error}")))?;
         let (anchor, source) = match subject.log {
             LogCopy::State(directory) => {
                 let lines = Lines::open(directory).map_err(|error| finding(None, format!("log.jsonl: {error}")))?;

@@ -1,7 +1,7 @@
 //! Where a verifier reads the log from: `log.jsonl` of a state directory, or the bundles of an export.
 
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     io::{self, BufReader, Read},
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
@@ -9,10 +9,13 @@ use std::{
 
 use appliance_wire::tree::Hash;
 
-use crate::audit::{
-    export::layout::{self, Bundle},
-    journal::{self, LONGEST_LINE, Lines, Next},
-    tiles::{TILE_WIDTH, Tiles},
+use crate::{
+    audit::{
+        export::layout::{self, Bundle},
+        journal::{self, LONGEST_LINE, Lines, Next},
+        tiles::{TILE_WIDTH, Tiles},
+    },
+    own_file,
 };
 
 /// A copy of the log.
@@ -143,7 +146,7 @@ impl Again {
     /// # Errors
     /// It cannot be opened.
     pub(in crate::audit) fn journal(directory: &Path) -> io::Result<Self> {
-        File::open(journal::path_in(directory)).map(Self::Journal)
+        own_file::open(&journal::path_in(directory), OpenOptions::new().read(true)).map(Self::Journal)
     }
 
     /// The entry that ended at `ends[index]`.

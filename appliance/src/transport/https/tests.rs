@@ -20,6 +20,7 @@ use crate::transport::{
     testing::{Http2, Identity, Pki, connect, exchange, short, until_closed},
 };
 
+mod floods;
 mod reload;
 mod start;
 mod streams;
