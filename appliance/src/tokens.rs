@@ -1,6 +1,10 @@
 //! The tokens: each in a worker process of its own, asked only for what is durable in the log, and never believed.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
 
 use appliance_wire::{KeyEntry, LogKey, UnsignedCheckpoint};
 use hsm_drivers::Error;
@@ -21,6 +25,7 @@ mod family;
 mod holding;
 mod line;
 mod load;
+mod nonces;
 mod opening;
 mod own_places;
 mod probe;
@@ -38,6 +43,7 @@ pub use token::{Token, TokenState, Up};
 
 use device_log::{Accountant, Bookkeeping};
 use family::Item;
+use nonces::Nonces;
 use ring::{Ring, RingKey};
 use sign_call::{nonsense, not_sent};
 
@@ -54,6 +60,7 @@ pub struct Tokens {
     tokens: BTreeMap<String, Arc<Token>>,
     ring: Arc<Ring>,
     accountant: Arc<Accountant>,
+    nonces: Mutex<Nonces>,
     freezes: Arc<Freezes>,
     metrics: Arc<Metrics>,
 }
@@ -68,7 +75,7 @@ impl Tokens {
             (token.name().to_owned(), token)
         });
         metrics.tokens(config.tokens.iter().map(|token| token.name.as_str()));
-        Self { tokens: tokens.collect(), ring, accountant: Arc::default(), freezes, metrics }
+        Self { tokens: tokens.collect(), ring, accountant: Arc::default(), nonces: Mutex::default(), freezes, metrics }
     }
 
     /// Starts a supervisor for each. They open in the background, and check the keys known so far; see
@@ -233,7 +240,8 @@ impl Tokens {
         let raw = self.sign_in(token, key, items.iter().map(Item::to_sign).collect()).await?;
         under_way.done();
         self.metrics.token_signed(token.name(), raw.len() as u64, started.elapsed());
-        verify(ring_key, items, &raw).inspect_err(|failure| {
+        let verified = verify(ring_key, items, &raw).and_then(|verified| self.check_nonces(key, items, verified));
+        verified.inspect_err(|failure| {
             self.metrics.wrong_signature(token.name());
             tracing::error!(token = token.name(), %key, reason = failure.reason, "a wrong signature");
             // A token that lies costs its worker: it proves itself anew before it is asked again.

@@ -11,6 +11,7 @@ mod links;
 mod named_tests;
 mod pages;
 mod program_lines;
+mod python;
 mod story;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -21,6 +22,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("book::every_command_it_shows_is_one_the_programs_know", known_commands),
         trial("book::every_test_it_names_exists", named_tests::exist),
         trial("book::what_is_not_run_says_why", not_run),
+        trial("book::its_python_reads_a_receipt_and_a_log", python::log),
+        trial("book::its_python_knows_a_webhook", python::webhook),
     ]);
     trials
 }

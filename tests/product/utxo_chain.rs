@@ -10,7 +10,7 @@ use watcher_client::{
 };
 
 use self::bench::{Bench, COIN, CONFIRMATIONS, by_wallet, config, credentials, native, read, sign};
-use crate::harness::{litecoind::Litecoind, trial};
+use crate::harness::{eventually, litecoind::Litecoind, trial};
 
 mod bench;
 
@@ -96,7 +96,9 @@ fn deposits(strategy: Strategy) {
         .call("sendmany", json!(["", { bench.child(1): 0.00002941, bench.child(2): 0.25 }]));
     let two = two.as_str().unwrap().to_owned();
 
-    let pending = bench.pending();
+    // The node tells its wallet of what is in its mempool in its own time.
+    let pending = eventually("both are seen", || Some(bench.pending()).filter(|pending| pending.len() >= 3));
+    assert_eq!(pending.len(), 3);
     let amounts = |txid: &str| {
         let of = pending.iter().filter(|sighting| sighting.txid == txid);
         let mut all: Vec<_> = of.map(|sighting| (sighting.amount, sighting.address.clone())).collect();

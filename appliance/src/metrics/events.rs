@@ -139,7 +139,7 @@ impl Events {
         registry.register("token_sign_duration_seconds", help, self.sign_seconds.clone());
         let help = "Sign calls of a token that failed, self-tests included, by the device's code";
         registry.register("token_errors", help, self.token_errors.clone());
-        let help = "Signatures of a token that did not verify and were discarded";
+        let help = "Answers of a token with a signature that did not verify, or repeated a nonce: discarded";
         registry.register("token_wrong_signatures", help, self.wrong_signatures.clone());
     }
 }
@@ -210,7 +210,7 @@ impl Metrics {
         self.events.token_errors.get_or_create(&labels).inc();
     }
 
-    /// A token's signature did not verify.
+    /// A token's signature did not verify, or repeated a nonce.
     pub fn wrong_signature(&self, token: &str) {
         self.events.wrong_signatures.get_or_create(&TokenLabel { token: token.to_owned() }).inc();
     }

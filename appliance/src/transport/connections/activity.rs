@@ -1,13 +1,9 @@
 //! What a connection is doing: the requests in progress on it, and since when nothing has happened.
 
-use std::{
-    pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Body;
-use hyper::body::{Bytes, Frame, SizeHint};
+use http_body_util::BodyExt;
 use tokio::time::{Instant, sleep_until};
 
 use super::Limits;
@@ -65,43 +61,21 @@ impl Activity {
 #[derive(Debug)]
 pub(super) struct InProgress(Arc<Activity>);
 
+impl InProgress {
+    /// The response's body; the request is in progress until it is sent or given up.
+    pub(super) fn until_sent(self, body: Body) -> Body {
+        // The closure is dropped with the body, and holds this as long.
+        Body::new(body.map_err(move |error| {
+            let _held = &self;
+            error
+        }))
+    }
+}
+
 impl Drop for InProgress {
     fn drop(&mut self) {
         let mut state = self.0.state();
         state.in_progress -= 1;
         state.changed = Instant::now();
-    }
-}
-
-/// A response body; its request is in progress until it is sent or given up.
-#[derive(Debug)]
-pub(super) struct Tracked {
-    body: Body,
-    _in_progress: InProgress,
-}
-
-impl Tracked {
-    pub(super) fn new(body: Body, in_progress: InProgress) -> Self {
-        Self { body, _in_progress: in_progress }
-    }
-}
-
-impl hyper::body::Body for Tracked {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -16,13 +16,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-use super::{
-    Limits,
-    activity::{Activity, Tracked},
-    leftover::ReadToTheEnd,
-    stall::Deadlines,
-    takeover::Takeover,
-};
+use super::{Limits, activity::Activity, leftover::ReadToTheEnd, stall::Deadlines, takeover::Takeover};
 use crate::principal::Peer;
 
 /// Which HTTP the connection speaks; settled before its first request.
@@ -97,7 +91,7 @@ async fn answer(
         request.extensions_mut().insert(peer);
     }
     let response = router.oneshot(request).await?;
-    Ok(response.map(|body| Body::new(Tracked::new(body, in_progress))))
+    Ok(response.map(|body| in_progress.until_sent(body)))
 }
 
 fn builder(protocol: Protocol, limits: &Limits) -> Builder<TokioExecutor> {
