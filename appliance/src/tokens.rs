@@ -237,10 +237,11 @@ impl Tokens {
     ) -> Result<Vec<(VerifiedSignature, Vec<u8>)>, Failure> {
         let started = Instant::now();
         let under_way = token.load.begin(items.len());
-        let raw = self.sign_in(token, key, items.iter().map(Item::to_sign).collect()).await?;
+        let asked: Vec<_> = items.iter().map(Item::to_sign).collect();
+        let raw = self.sign_in(token, key, &asked).await?;
         under_way.done();
         self.metrics.token_signed(token.name(), raw.len() as u64, started.elapsed());
-        let verified = verify(ring_key, items, &raw).and_then(|verified| self.check_nonces(key, items, verified));
+        let verified = verify(ring_key, items, &raw).and_then(|verified| self.check_nonces(key, &asked, verified));
         verified.inspect_err(|failure| {
             self.metrics.wrong_signature(token.name());
             tracing::error!(token = token.name(), %key, reason = failure.reason, "a wrong signature");
@@ -264,7 +265,7 @@ impl Tokens {
         let token = self.tokens.get(token).ok_or_else(|| format!("no token is called {token}"))?;
         let label = reserved(LOG_KEY)?;
         let input = ToSign::Message(unsigned.text().into_bytes());
-        let raw = self.sign_in(token, &label, vec![input]).await.map_err(|failure| failure.reason)?;
+        let raw = self.sign_in(token, &label, &[input]).await.map_err(|failure| failure.reason)?;
         let [raw] = raw.as_slice() else { return Err("the token gave no signature".to_owned()) };
         unsigned.sign(key, &raw.0).map_err(|error| error.to_string())
     }
@@ -279,7 +280,7 @@ impl Tokens {
         let mut salt = [0; 16];
         rustix::rand::getrandom(&mut salt, rustix::rand::GetRandomFlags::empty()).map_err(|error| error.to_string())?;
         let input = self_test_input(&public_key, &salt);
-        let raw = self.sign_in(token, &label, vec![input.clone()]).await.map_err(|failure| failure.reason)?;
+        let raw = self.sign_in(token, &label, std::slice::from_ref(&input)).await.map_err(|failure| failure.reason)?;
         let [raw] = raw.as_slice() else { return Err("the token gave no signature".to_owned()) };
         Verifier::new(public_key).verify(&input, raw).map(|_| ()).map_err(|error| error.to_string())
     }

@@ -10,7 +10,7 @@ use appliance_wire::Scope;
 use hsm_types::{KeyLabel, ToSign, VerifiedSignature};
 use sha2::{Digest, Sha256};
 
-use super::{RETRY_AFTER_S, Tokens, family::Item};
+use super::{RETRY_AFTER_S, Tokens};
 use crate::audit::Failure;
 
 /// As many are looked back at, since the start: some MiB.
@@ -61,20 +61,19 @@ fn half(bytes: &[u8]) -> [u8; 16] {
 }
 
 impl Tokens {
-    /// Lets verified signatures through, none of which repeats a nonce.
+    /// Lets verified signatures of what a token was asked through, none of which repeats a nonce. Of a child it is what
+    /// the token itself signed that counts.
     pub(super) fn check_nonces(
         &self,
         key: &KeyLabel,
-        items: &[Item<'_>],
+        asked: &[ToSign],
         verified: Vec<(VerifiedSignature, Vec<u8>)>,
     ) -> Result<Vec<(VerifiedSignature, Vec<u8>)>, Failure> {
+        let uses = asked.iter().zip(&verified);
+        let uses: Vec<_> =
+            uses.map(|(asked, (signature, _))| (half(&signature.to_bytes()), used_for(key, asked))).collect();
         let mut nonces = self.nonces.lock().unwrap_or_else(PoisonError::into_inner);
-        // Of a child: what the token itself signed for it.
-        let of_items = items.iter().zip(&verified);
-        let repeats = |(item, (signature, _)): &(&Item<'_>, &(VerifiedSignature, Vec<u8>))| {
-            nonces.repeats(half(&signature.to_bytes()), used_for(key, &item.to_sign()))
-        };
-        let repeated = of_items.filter(repeats).count();
+        let repeated = uses.into_iter().filter(|(nonce, used)| nonces.repeats(*nonce, *used)).count();
         if repeated == 0 {
             return Ok(verified);
         }
@@ -139,7 +138,7 @@ mod tests {
         let key: KeyLabel = "btc-hot".parse().unwrap();
         let let_through = |(digest, signature)| {
             let (input, verified) = signed((digest, signature));
-            tokens.check_nonces(&key, &[Item::Own(&input)], vec![(verified, Vec::new())]).map(|released| released.len())
+            tokens.check_nonces(&key, &[input], vec![(verified, Vec::new())]).map(|released| released.len())
         };
         assert_eq!(let_through(FIRST), Ok(1));
         assert_eq!(let_through(FIRST), Ok(1), "the same digest again, by a nonce made of it");

@@ -17,7 +17,7 @@ impl Tokens {
         &self,
         token: &Token,
         key: &KeyLabel,
-        inputs: Vec<ToSign>,
+        inputs: &[ToSign],
     ) -> Result<Vec<RawSignature>, Failure> {
         let down = || not_sent(token.down_reason());
         let up = token.worker().ok_or_else(down)?;
